@@ -1,0 +1,52 @@
+"""How migrations reach the database: through the service's own settings and engine."""
+
+from typing import Any, Literal
+
+from alembic import context
+from sqlmodel import AutoString
+
+from app.core.database import Database, Json, Utc
+from app.core.settings import settings
+from app.tables import metadata
+
+LOCK_TIMEOUT = "5s"
+
+
+def rendered(kind: str, item: Any, _context: object) -> str | Literal[False]:
+    """Write column types in a new migration as this project names them."""
+    if kind != "type":
+        return False
+    if isinstance(item, Utc):
+        return "Utc()"
+    if isinstance(item, AutoString):
+        return "sa.String()"
+    return "Json" if item is Json else False
+
+
+def run() -> None:
+    """Run the migrations in one transaction, on a connection of our own or one that was given."""
+    if context.is_offline_mode():
+        context.configure(url=settings().database, target_metadata=metadata, literal_binds=True)
+        with context.begin_transaction():
+            context.run_migrations()
+        return
+    given = context.config.attributes.get("database")
+    database = given or Database(settings().database)
+    with database.engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+            connection.commit()
+        context.configure(
+            connection=connection,
+            target_metadata=metadata,
+            render_as_batch=connection.dialect.name == "sqlite",
+            compare_server_default=True,
+            render_item=rendered,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+    if given is None:
+        database.dispose()
+
+
+run()

@@ -1,0 +1,1 @@
+"""The Vigie service: one folder per domain, the same file names in each."""

@@ -1,0 +1,115 @@
+"""The hash-chained audit log: append, read, verify.
+
+Each entry's hash is SHA-256 over the hash before it and the entry's own content as canonical JSON, so
+that an edit, a deletion or a reordering breaks every hash after it. A chain that lost its end is still a
+chain: the head row tells, and against somebody who edits that too, a checkpoint kept elsewhere.
+"""
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import Session
+
+from app.audit import repository
+from app.audit.errors import BrokenChainError
+from app.audit.schemas import Checkpoint
+from app.audit.tables import AuditEntry, AuditHead
+from app.core import clock
+
+GENESIS = "0" * 64
+
+
+def record(
+    session: Session,
+    *,
+    actor: str,
+    action: str,
+    entity: str,
+    federation_id: UUID | None = None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+    why: str | None = None,
+) -> None:
+    """Append one entry, in the transaction of the mutation that it tells of.
+
+    `action` is `<domain>.<verb>`, `entity` is `<kind>:<id>`; `before` and `after` hold JSON values.
+    """
+    head = repository.locked_head(session) or AuditHead(seq=0, hash=GENESIS)
+    entry = AuditEntry(
+        seq=head.seq + 1,
+        at=clock.now(),
+        federation_id=federation_id,
+        actor=actor,
+        action=action,
+        entity=entity,
+        before=before,
+        after=after,
+        why=why,
+        previous_hash=head.hash,
+        hash="",
+    )
+    entry.hash = entry_hash(entry)
+    head.seq, head.hash = entry.seq, entry.hash
+    session.add_all([entry, head])
+    session.flush()
+
+
+def entry_hash(entry: AuditEntry) -> str:
+    """SHA-256 (hex) of the entry's content chained to the hash before it."""
+    content = {
+        "seq": entry.seq,
+        "at": _canonical_time(entry.at),
+        "federation_id": str(entry.federation_id) if entry.federation_id else None,
+        "actor": entry.actor,
+        "action": entry.action,
+        "entity": entry.entity,
+        "before": entry.before,
+        "after": entry.after,
+        "why": entry.why,
+    }
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(f"{entry.previous_hash}\n{canonical}".encode()).hexdigest()
+
+
+def verify(session: Session, checkpoint: Checkpoint | None = None) -> Checkpoint:
+    """Walk the whole chain; return where it ends.
+
+    Raises:
+        BrokenChainError: at the first entry that was edited, removed, moved or cut off, the last of
+            these against the head row and, if given, an exported checkpoint.
+    """
+    seq, last = 0, GENESIS
+    for entry in repository.in_order(session):
+        _check_link(entry, seq + 1, last)
+        seq, last = entry.seq, entry.hash
+        if checkpoint is not None and seq == checkpoint.seq and last != checkpoint.hash:
+            raise BrokenChainError(seq, "its hash differs from the checkpoint's")
+    head = repository.head(session)
+    if (head.seq if head else 0, head.hash if head else GENESIS) != (seq, last):
+        raise BrokenChainError(seq + 1, "the chain ends before its head, so entries were cut off")
+    if checkpoint is not None and checkpoint.seq > seq:
+        raise BrokenChainError(seq + 1, f"the checkpoint knows {checkpoint.seq} entries")
+    return Checkpoint(seq=seq, hash=last)
+
+
+def newest(
+    session: Session, federation_id: UUID | None, *, limit: int = 100, before: int | None = None
+) -> list[AuditEntry]:
+    """The newest entries, newest first; page on with the last one's `seq` as `before`."""
+    return repository.newest(session, federation_id, limit, before)
+
+
+def _check_link(entry: AuditEntry, expected_seq: int, previous_hash: str) -> None:
+    if entry.seq != expected_seq:
+        raise BrokenChainError(expected_seq, "it is missing")
+    if entry.previous_hash != previous_hash:
+        raise BrokenChainError(entry.seq, "it does not follow the entry before it")
+    if entry.hash != entry_hash(entry):
+        raise BrokenChainError(entry.seq, "its content was edited")
+
+
+def _canonical_time(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds")

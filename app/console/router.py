@@ -1,0 +1,5 @@
+"""HTTP of console."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["console"])

@@ -1,0 +1,1 @@
+"""What every domain stands on: settings, database, outbox, clock, logging, errors."""

@@ -1,0 +1,39 @@
+"""What every route needs of the process it runs in: settings, and a session that commits once."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlmodel import Session
+
+from app.core.database import Database
+from app.core.settings import Settings
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+def _database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+SettingsDep = Annotated[Settings, Depends(_settings)]
+DatabaseDep = Annotated[Database, Depends(_database)]
+
+
+def _writing_session(database: DatabaseDep) -> Iterator[Session]:
+    with database.session_scope() as session:
+        yield session
+
+
+def _reading_session(database: DatabaseDep) -> Iterator[Session]:
+    with database.read_scope() as session:
+        yield session
+
+
+# Scope "function": the commit happens before the answer is sent, so a failed one is never a 2xx.
+WriteSession = Annotated[Session, Depends(_writing_session, scope="function")]
+ReadSession = Annotated[Session, Depends(_reading_session, scope="function")]

@@ -1,0 +1,164 @@
+"""The outbox: work that a committed transaction asked for, kept until it is done.
+
+A row is written in the transaction that asks for it, so it exists exactly when its cause does.
+`claim_due` hands due rows to whoever publishes them; `settle` runs the effect and marks the row
+done in one transaction, so that a second run finds it done. Losing the broker costs delay, never
+data.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+import structlog
+from sqlalchemy import CheckConstraint, Index, func
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from app.core import clock
+from app.core.database import Database, Utc
+from app.core.ids import new_id
+
+MAX_FAILURES = 8
+MAX_RESEND_SECONDS = 600.0
+MAX_IN_FLIGHT = 1000
+
+log = structlog.get_logger(__name__)
+
+
+class OutboxState(StrEnum):
+    """Where a row is: waiting to be done, done, or given up after `MAX_FAILURES`."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class OutboxRow(SQLModel, table=True):
+    """One effect to be had once: a task's name and the id of what it works on."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        CheckConstraint("state IN ('pending', 'done', 'failed')", name="state"),
+        Index("ix_outbox_state_due_at", "state", "due_at"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    task: str
+    subject: UUID
+    key: str = Field(unique=True)
+    state: str = Field(default=OutboxState.PENDING)
+    created_at: datetime = Field(sa_type=Utc)
+    due_at: datetime = Field(sa_type=Utc)
+    sends: int = 0
+    failures: int = 0
+    done_at: datetime | None = Field(default=None, sa_type=Utc)
+    last_error: str | None = None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What the broker carries: which task, and the id of its row. Nothing else."""
+
+    row_id: UUID
+    task: str
+
+
+def enqueue(session: Session, task: str, subject: UUID, *, step: str = "") -> None:
+    """Ask for `task` on `subject`, once: a second ask with the same `step` changes nothing."""
+    key = f"{task}:{subject}:{step}"
+    if session.exec(select(OutboxRow.id).where(OutboxRow.key == key)).first() is not None:
+        return
+    at = clock.now()
+    session.add(OutboxRow(task=task, subject=subject, key=key, created_at=at, due_at=at))
+
+
+def claim_due(session: Session, resend_seconds: float) -> list[Delivery]:
+    """The rows that are due, oldest first, each put off by its backoff in case it gets lost.
+
+    Concurrent callers get disjoint rows. At most `MAX_IN_FLIGHT` are with the broker at a time.
+    """
+    at = clock.now()
+    room = MAX_IN_FLIGHT - _in_flight(session, at)
+    if room <= 0:
+        return []
+    due = select(OutboxRow).where(OutboxRow.state == OutboxState.PENDING, OutboxRow.due_at <= at)
+    oldest = due.order_by(col(OutboxRow.due_at), col(OutboxRow.created_at)).limit(room)
+    rows = session.exec(oldest.with_for_update(skip_locked=True)).all()
+    for row in rows:
+        row.due_at = at + timedelta(seconds=_backoff(row.sends, resend_seconds))
+        row.sends += 1
+    return [Delivery(row.id, row.task) for row in rows]
+
+
+def settle(
+    database: Database, row_id: UUID, effect: Callable[[Session, UUID], None]
+) -> OutboxState:
+    """Have the row's effect and mark it done, in one transaction; a done row is left alone.
+
+    A failing effect leaves nothing but a count and the error on the row, which is tried again until
+    it failed `MAX_FAILURES` times.
+    """
+    try:
+        with database.session_scope() as session:
+            row = _locked(session, row_id)
+            if row is None or row.state != OutboxState.PENDING:
+                return OutboxState.DONE
+            effect(session, row.subject)
+            row.state, row.done_at = OutboxState.DONE, clock.now()
+    except Exception as error:  # noqa: BLE001 - whatever an effect raises must not lose its row
+        return _record_failure(database, row_id, error)
+    return OutboxState.DONE
+
+
+def pending(database: Database, row_id: UUID) -> UUID | None:
+    """The subject of a row that still waits; None when there is nothing left to do."""
+    with database.read_scope() as session:
+        row = session.get(OutboxRow, row_id)
+        return row.subject if row is not None and row.state == OutboxState.PENDING else None
+
+
+def fail(database: Database, row_id: UUID, error: Exception) -> OutboxState:
+    """Count a failure of work that was done outside `settle`, such as a call to another service."""
+    return _record_failure(database, row_id, error)
+
+
+def depth(session: Session) -> dict[str, int]:
+    """How many rows are in each state."""
+    counts = session.exec(select(OutboxRow.state, func.count()).group_by(OutboxRow.state)).all()
+    return {state.value: 0 for state in OutboxState} | dict(counts)
+
+
+def oldest_pending(session: Session) -> datetime | None:
+    """When the oldest row that still waits was written."""
+    waiting = select(func.min(OutboxRow.created_at)).where(OutboxRow.state == OutboxState.PENDING)
+    return session.exec(waiting).one()
+
+
+def _in_flight(session: Session, at: datetime) -> int:
+    sent = select(func.count()).where(
+        OutboxRow.state == OutboxState.PENDING, OutboxRow.sends > 0, OutboxRow.due_at > at
+    )
+    return session.exec(sent).one()
+
+
+def _backoff(sends: int, resend_seconds: float) -> float:
+    return float(min(resend_seconds * 2 ** min(sends, 20), max(MAX_RESEND_SECONDS, resend_seconds)))
+
+
+def _locked(session: Session, row_id: UUID) -> OutboxRow | None:
+    return session.exec(select(OutboxRow).where(OutboxRow.id == row_id).with_for_update()).first()
+
+
+def _record_failure(database: Database, row_id: UUID, error: Exception) -> OutboxState:
+    with database.session_scope() as session:
+        row = _locked(session, row_id)
+        if row is None or row.state != OutboxState.PENDING:
+            return OutboxState.DONE
+        row.failures += 1
+        row.last_error = f"{type(error).__name__}: {error}"[:2000]
+        if row.failures >= MAX_FAILURES:
+            row.state = OutboxState.FAILED
+        log.warning("outbox.effect_failed", task=row.task, row=str(row_id), error=row.last_error)
+        return OutboxState(row.state)

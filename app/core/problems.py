@@ -1,0 +1,105 @@
+"""RFC 9457 problem details: the one place where errors become HTTP answers.
+
+No answer echoes a value that was sent: it may be what must not be stored, or what JSON cannot hold.
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from app.core.errors import DomainError, ErrorKind, FieldError
+
+MEDIA_TYPE = "application/problem+json"
+
+log = structlog.get_logger(__name__)
+
+
+class ProblemError(BaseModel):
+    """One thing wrong in one field."""
+
+    field: str = Field(examples=["clients.3.label_counts.1"])
+    code: str = Field(examples=["negative_count"])
+    message: str = Field(examples=["A count is at least 0 unless noise is declared."])
+
+
+class Problem(BaseModel):
+    """Problem details as in RFC 9457, with `errors` naming the fields."""
+
+    type: str = Field(examples=["urn:vigie:problem:invalid_round"])
+    title: str
+    status: int
+    detail: str
+    errors: list[ProblemError] = []
+
+
+def problem(
+    status: int, code: str, title: str, detail: str, errors: tuple[FieldError, ...] = ()
+) -> JSONResponse:
+    """A problem-details answer."""
+    body: dict[str, Any] = {
+        "type": f"urn:vigie:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "errors": [{"field": e.field, "code": e.code, "message": e.message} for e in errors],
+    }
+    headers = {"WWW-Authenticate": "Bearer"} if status == ErrorKind.UNAUTHENTICATED.value else None
+    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Map every error of the service to problem details."""
+    app.add_exception_handler(DomainError, _domain_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(OperationalError, _database_unavailable)
+    app.add_exception_handler(UnicodeError, _unstorable_text)
+
+
+def _domain_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, DomainError)
+    return problem(error.kind.value, error.code, error.title, error.message, error.errors)
+
+
+def _validation_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = tuple(
+        FieldError(_path(item["loc"]), item["type"], item["msg"]) for item in error.errors()
+    )
+    malformed = any(item["type"] == "json_invalid" for item in error.errors())
+    status = ErrorKind.MALFORMED.value if malformed else ErrorKind.INVALID.value
+    detail = "The request does not have the expected form; see `errors` for the fields."
+    return problem(status, "invalid_request", "Invalid request", detail, errors)
+
+
+def _http_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    answer = problem(error.status_code, phrase.lower().replace(" ", "_"), phrase, error.detail)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def _database_unavailable(_request: Request, error: Exception) -> JSONResponse:
+    log.error("database.unavailable", error=str(error))
+    detail = "The database does not answer; nothing was stored. Send the same request again."
+    answer = problem(ErrorKind.UNAVAILABLE.value, "unavailable", "Unavailable", detail)
+    answer.headers["Retry-After"] = "5"
+    return answer
+
+
+def _unstorable_text(_request: Request, _error: Exception) -> JSONResponse:
+    detail = "The request holds text that is not valid Unicode; send UTF-8 without lone surrogates."
+    return problem(ErrorKind.MALFORMED.value, "invalid_text", "Invalid text", detail)
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    parts = [str(part) for part in location if part != "body"]
+    return ".".join(parts).encode("ascii", "replace").decode() or "body"

@@ -1,0 +1,109 @@
+"""Settings: read from `VIGIE_*` variables; every default gives the embedded profile."""
+
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.core.secret import load_or_make_secret
+
+
+class Settings(BaseSettings):
+    """Where things are and how they are tuned. Nothing here has a default secret."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VIGIE_", env_ignore_empty=True, secrets_dir=None, extra="ignore", frozen=True
+    )
+
+    data_dir: Path = Field(
+        default=Path("vigie-data"), description="Folder of everything embedded: database, spool."
+    )
+    database_url: str | None = Field(
+        default=None, description="SQLAlchemy address; default: SQLite in the data folder."
+    )
+    broker_url: str | None = Field(
+        default=None, description="Celery broker; default: files in the data folder."
+    )
+    mlflow_uri: str | None = Field(
+        default=None,
+        description="MLflow tracking and registry; default: SQLite in the data folder.",
+    )
+    secret: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="Key of API-key digests and sessions; default: made on first start, mode 0600.",
+    )
+    secret_file: Path | None = Field(default=None, description="File that holds the secret.")
+    alertmanager_url: str | None = Field(
+        default=None, description="Base address of Alertmanager; alerts go to its v2 API."
+    )
+    public_url: str = Field(
+        default="http://127.0.0.1:8000", description="Address that people use, for links in alerts."
+    )
+    secure_cookies: bool | None = Field(
+        default=None, description="Send cookies over HTTPS only; default: if public_url is https."
+    )
+    host: str = Field(default="127.0.0.1", description="Address the API listens on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port the API listens on.")
+    max_body_bytes: int = Field(default=8 * 2**20, description="Largest push, in bytes.")
+    sweep_seconds: float = Field(
+        default=1.0, gt=0, description="Seconds between two looks for due outbox rows."
+    )
+    resend_seconds: float = Field(
+        default=30.0, gt=0, description="Seconds until an unfinished outbox row is sent again."
+    )
+    worker_concurrency: int = Field(default=2, ge=1, description="Tasks a worker runs at once.")
+    log_format: Literal["console", "json"] = Field(default="console", description="Log lines.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO")
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy address in force."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'vigie.db'}"
+
+    @property
+    def broker(self) -> str:
+        """The Celery broker in force."""
+        return self.broker_url or "filesystem://"
+
+    @property
+    def broker_dir(self) -> Path:
+        """Where the filesystem broker keeps its messages."""
+        return self.data_dir.absolute() / "broker"
+
+    @property
+    def mlflow(self) -> str:
+        """The MLflow tracking and registry address in force."""
+        return self.mlflow_uri or f"sqlite:///{self.data_dir.absolute() / 'mlflow.db'}"
+
+    @property
+    def artifacts_dir(self) -> Path:
+        """Where embedded MLflow keeps artifacts."""
+        return self.data_dir.absolute() / "artifacts"
+
+    @property
+    def reports_dir(self) -> Path:
+        """Where built reports are kept."""
+        return self.data_dir.absolute() / "reports"
+
+    @property
+    def cookies_are_secure(self) -> bool:
+        """Whether session cookies are sent over HTTPS only."""
+        if self.secure_cookies is not None:
+            return self.secure_cookies
+        return self.public_url.startswith("https://")
+
+    @cached_property
+    def secret_key(self) -> bytes:
+        """The key of digests and sessions, from the setting, its file, or the data folder."""
+        if self.secret is not None:
+            return self.secret.get_secret_value().encode()
+        return load_or_make_secret(self.secret_file or self.data_dir / "secret")
+
+
+@lru_cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

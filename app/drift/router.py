@@ -1,0 +1,5 @@
+"""HTTP of drift."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["drift"])

@@ -1,0 +1,91 @@
+"""References, verdicts and reports: what a round was judged against, and the answers."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from app.core.database import Json, Utc
+from app.core.ids import new_id
+
+
+class Reference(SQLModel, table=True):
+    """A frozen, versioned baseline of a model version, from named rounds."""
+
+    __tablename__ = "drift_references"
+    __table_args__ = (
+        UniqueConstraint(
+            "federation_id", "model", "version", "number", name="uq_references_number"
+        ),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id")
+    model: str
+    version: str
+    number: int  # 1, 2, ... for each model version
+    round_ids: list[str] = Field(sa_type=Json)
+    last_step: int  # the global step of its last round; later steps may be judged against it
+    sha256: str  # of the rounds' ids and body hashes: what the baseline was made from
+    frozen_at: datetime = Field(sa_type=Utc)
+    frozen_by: str
+    retired_at: datetime | None = Field(default=None, sa_type=Utc)
+
+
+class Verdict(SQLModel, table=True):
+    """One detector's answer on one subject in one scope of one round."""
+
+    __tablename__ = "verdicts"
+    __table_args__ = (
+        UniqueConstraint(
+            "round_id", "detector", "subject", "scope", "scope_key", name="uq_verdicts_answer"
+        ),
+        CheckConstraint(
+            "outcome IN ('stable', 'warning', 'drift', 'insufficient_evidence')", name="outcome"
+        ),
+        CheckConstraint("scope IN ('federation', 'cohort', 'client')", name="scope"),
+        Index("ix_verdicts_series", "federation_id", "model", "subject", "scope", "global_step"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id")
+    round_id: UUID = Field(foreign_key="rounds.id", index=True)
+    reference_id: UUID = Field(foreign_key="drift_references.id")
+    model: str
+    version: str
+    global_step: int
+    subject: str  # "log_loss", "error_rate", "label:late", "score", "feature:hour", ...
+    family: str  # "concept" (needs labels), "data" (needs none), "participation"
+    scope: str
+    scope_key: str = ""  # "" for the federation, "hub=EWR" for a cohort, a pseudonym for a client
+    detector: str
+    outcome: str
+    statistic: float | None = None
+    effect: float | None = None
+    effect_unit: str
+    p_value: float | None = None
+    q_value: float | None = None  # p-value adjusted for the round's whole set of tests
+    error_budget: float  # the false discovery rate the round was judged under
+    minimum_detectable_effect: float | None = None
+    threshold: float  # the smallest effect that policy calls practical, in effect_unit
+    policy_version: int
+    explanation: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    at: datetime = Field(sa_type=Utc)
+
+
+class Report(SQLModel, table=True):
+    """An Evidently report of one round: asked for once, built by a worker, kept as a file."""
+
+    __tablename__ = "reports"
+    __table_args__ = (CheckConstraint("state IN ('building', 'ready', 'failed')", name="state"),)
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id")
+    round_id: UUID = Field(foreign_key="rounds.id", unique=True)
+    state: str = "building"
+    path: str | None = None  # relative to the reports folder
+    error: str | None = None
+    asked_at: datetime = Field(sa_type=Utc)
+    built_at: datetime | None = Field(default=None, sa_type=Utc)

@@ -1,0 +1,84 @@
+"""Who is calling, and may they: the authorisation decision of every route.
+
+A route names one permission; `in_federation(permission)` gives it the federation of its path with
+the caller, or refuses. Another tenant's federation looks like one that does not exist.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlmodel import Session
+
+from app.core.http import DatabaseDep, SettingsDep
+from app.federations import service
+from app.federations.errors import ForbiddenError, UnauthenticatedError
+from app.federations.roles import Permission, Principal
+from app.federations.tables import Federation
+
+_bearer = HTTPBearer(auto_error=False, description="An API key: `vg_...`")
+
+
+def _principal(
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    database: DatabaseDep,
+    settings: SettingsDep,
+) -> Principal:
+    if credentials is None:
+        raise UnauthenticatedError
+    with database.read_scope() as session:
+        return service.authenticate(session, credentials.credentials, settings.secret_key)
+
+
+Caller = Annotated[Principal, Depends(_principal)]
+
+
+@dataclass(frozen=True)
+class Access:
+    """An authorised call: who, and in which federation."""
+
+    principal: Principal
+    federation_name: str
+
+    @property
+    def actor(self) -> str:
+        """The name that goes into the audit log and onto decisions."""
+        return self.principal.holder
+
+    def federation(self, session: Session) -> Federation:
+        """The federation, as a row of this session."""
+        return service.visible_to(session, self.principal, self.federation_name)
+
+
+def demand(principal: Principal, permission: Permission) -> None:
+    """Refuse a caller whose role lacks the permission.
+
+    Raises:
+        ForbiddenError: naming the role and the permission.
+    """
+    if not principal.may(permission):
+        raise ForbiddenError(principal.role, permission)
+
+
+def in_federation(permission: Permission) -> Callable[..., Access]:
+    """Dependency of routes under `/v1/federations/{federation}`: authorised, or refused."""
+
+    def authorise(federation: str, caller: Caller, database: DatabaseDep) -> Access:
+        with database.read_scope() as session:
+            service.visible_to(session, caller, federation)
+        demand(caller, permission)
+        return Access(caller, federation)
+
+    return authorise
+
+
+def everywhere(permission: Permission) -> Callable[..., Principal]:
+    """Dependency of routes outside any federation: authorised, or refused."""
+
+    def authorise(caller: Caller) -> Principal:
+        demand(caller, permission)
+        return caller
+
+    return authorise

@@ -1,0 +1,33 @@
+"""What can be wrong with a federation, a key or a permission."""
+
+from app.core.errors import DomainError, ErrorKind
+
+
+class UnauthenticatedError(DomainError):
+    """No key, or one that opens nothing."""
+
+    code = "unauthenticated"
+    kind = ErrorKind.UNAUTHENTICATED
+
+    def __init__(self) -> None:
+        super().__init__("Send a valid API key: 'Authorization: Bearer vg_...'.")
+
+
+class ForbiddenError(DomainError):
+    """The key's role does not allow this."""
+
+    code = "forbidden"
+    kind = ErrorKind.FORBIDDEN
+
+    def __init__(self, role: str, permission: str) -> None:
+        super().__init__(f"A key with role {role} may not {permission.replace('_', ' ')}.")
+
+
+class NameTakenError(DomainError):
+    """There is one of that name already."""
+
+    code = "name_taken"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(f"There is a {what} named {name} already; choose another name.")

@@ -1,0 +1,50 @@
+"""All queries on federations and keys."""
+
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from app.federations.tables import ApiKey, Federation
+
+
+def federation_named(session: Session, name: str) -> Federation | None:
+    """The federation of that name."""
+    return session.exec(select(Federation).where(Federation.name == name)).first()
+
+
+def federation(session: Session, federation_id: UUID) -> Federation | None:
+    """The federation with that id."""
+    return session.get(Federation, federation_id)
+
+
+def federations_seen_by(session: Session, federation_id: UUID | None) -> list[Federation]:
+    """One federation, or (None) all, by name."""
+    query = select(Federation).order_by(col(Federation.name))
+    if federation_id is not None:
+        query = query.where(Federation.id == federation_id)
+    return list(session.exec(query))
+
+
+def key_with_prefix(session: Session, prefix: str) -> ApiKey | None:
+    """The key that starts so; prefixes are unique."""
+    return session.exec(select(ApiKey).where(ApiKey.prefix == prefix)).first()
+
+
+def key_of(session: Session, federation_id: UUID, key_id: UUID) -> ApiKey | None:
+    """A federation's key by id."""
+    query = select(ApiKey).where(ApiKey.id == key_id, ApiKey.federation_id == federation_id)
+    return session.exec(query).first()
+
+
+def keys_of(session: Session, federation_id: UUID) -> list[ApiKey]:
+    """A federation's keys, oldest first."""
+    query = select(ApiKey).where(ApiKey.federation_id == federation_id)
+    return list(session.exec(query.order_by(col(ApiKey.created_at))))
+
+
+def system_admins(session: Session) -> list[ApiKey]:
+    """The keys that are for all federations and not revoked."""
+    query = select(ApiKey).where(
+        col(ApiKey.federation_id).is_(None), col(ApiKey.revoked_at).is_(None)
+    )
+    return list(session.exec(query))

@@ -1,0 +1,77 @@
+"""Roles, and what each may do: the whole of authorisation in one table."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+
+class Role(StrEnum):
+    """What a key's holder is in a federation."""
+
+    INGEST = "ingest"  # an FL server
+    VIEWER = "viewer"  # a data scientist
+    ON_CALL = "on_call"
+    OWNER = "owner"  # of the models: submits promotions, sets the policy
+    VALIDATOR = "validator"  # decides on promotions
+    AUDITOR = "auditor"
+    ADMIN = "admin"  # of keys and federations; decides on nothing
+
+
+class Permission(StrEnum):
+    """One thing that a route asks for."""
+
+    READ = "read"
+    READ_CLIENTS = "read_clients"  # per-client values: they show a participant's shifts
+    PUSH_ROUNDS = "push_rounds"
+    CLAIM_RETRAINING = "claim_retraining"
+    REGISTER_VERSIONS = "register_versions"
+    HANDLE_INCIDENTS = "handle_incidents"
+    REQUEST_RETRAINING = "request_retraining"
+    FREEZE_REFERENCES = "freeze_references"
+    SET_POLICY = "set_policy"
+    SUBMIT_PROMOTIONS = "submit_promotions"
+    DECIDE_PROMOTIONS = "decide_promotions"
+    READ_AUDIT = "read_audit"
+    MANAGE_KEYS = "manage_keys"
+    MANAGE_FEDERATIONS = "manage_federations"
+
+
+P = Permission
+ALLOWED: dict[Role, frozenset[Permission]] = {
+    Role.INGEST: frozenset({P.READ, P.PUSH_ROUNDS, P.CLAIM_RETRAINING, P.REGISTER_VERSIONS}),
+    Role.VIEWER: frozenset({P.READ}),
+    Role.ON_CALL: frozenset({P.READ, P.READ_CLIENTS, P.HANDLE_INCIDENTS, P.REQUEST_RETRAINING}),
+    Role.OWNER: frozenset(
+        {
+            P.READ,
+            P.READ_CLIENTS,
+            P.HANDLE_INCIDENTS,
+            P.REQUEST_RETRAINING,
+            P.REGISTER_VERSIONS,
+            P.FREEZE_REFERENCES,
+            P.SET_POLICY,
+            P.SUBMIT_PROMOTIONS,
+        }
+    ),
+    Role.VALIDATOR: frozenset({P.READ, P.READ_CLIENTS, P.DECIDE_PROMOTIONS, P.READ_AUDIT}),
+    Role.AUDITOR: frozenset({P.READ, P.READ_AUDIT}),
+    Role.ADMIN: frozenset({P.READ, P.READ_AUDIT, P.MANAGE_KEYS, P.MANAGE_FEDERATIONS}),
+}
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who is calling: the holder of a key, in one federation or (None) in all of them."""
+
+    key_id: UUID
+    holder: str
+    role: Role
+    federation_id: UUID | None
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the role has the permission (which federation is asked elsewhere)."""
+        return permission in ALLOWED[self.role]
+
+    def sees(self, federation_id: UUID) -> bool:
+        """Whether the federation is this key's own, or the key is for all."""
+        return self.federation_id in (None, federation_id)

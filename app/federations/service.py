@@ -1,0 +1,163 @@
+"""Decisions on federations, keys and policies."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlmodel import Session
+
+from app.audit import service as audit
+from app.core import clock
+from app.core.errors import NotFoundError
+from app.federations import keys, repository
+from app.federations.errors import NameTakenError, UnauthenticatedError
+from app.federations.policy import Policy
+from app.federations.roles import Principal, Role
+from app.federations.schemas import FederationIn, KeyIn
+from app.federations.tables import ApiKey, Federation
+
+BOOTSTRAP = "first start"
+
+
+def create(session: Session, body: FederationIn, actor: str) -> Federation:
+    """Found a federation with the default policy.
+
+    Raises:
+        NameTakenError: if there is one of that name.
+    """
+    if repository.federation_named(session, body.name) is not None:
+        raise NameTakenError("federation", body.name)
+    federation = Federation(
+        name=body.name,
+        title=body.title,
+        min_cohort_size=body.min_cohort_size,
+        cohort_tags=dict(body.cohort_tags),
+        policy=Policy().model_dump(mode="json"),
+        created_at=clock.now(),
+    )
+    session.add(federation)
+    session.flush()
+    audit.record(
+        session,
+        actor=actor,
+        action="federation.create",
+        entity=f"federation:{federation.name}",
+        federation_id=federation.id,
+        after=body.model_dump(mode="json"),
+    )
+    return federation
+
+
+def visible_to(session: Session, principal: Principal, name: str) -> Federation:
+    """The federation of that name, if the caller may know of it.
+
+    Raises:
+        NotFoundError: if it does not exist or is another tenant's; the two answers are the same.
+    """
+    federation = repository.federation_named(session, name)
+    if federation is None or not principal.sees(federation.id):
+        raise NotFoundError("federation", name)
+    return federation
+
+
+def get(session: Session, federation_id: UUID) -> Federation:
+    """The federation with that id, which the caller has from a row that refers to it."""
+    federation = repository.federation(session, federation_id)
+    if federation is None:
+        raise NotFoundError("federation", federation_id)
+    return federation
+
+
+def seen_by(session: Session, principal: Principal) -> list[Federation]:
+    """The federations that the caller may know of, by name."""
+    return repository.federations_seen_by(session, principal.federation_id)
+
+
+def policy_of(federation: Federation) -> Policy:
+    """The policy in force."""
+    return Policy.model_validate(federation.policy)
+
+
+def set_policy(session: Session, federation: Federation, policy: Policy, actor: str) -> None:
+    """Put a new policy in force, under the next version number."""
+    before = {"version": federation.policy_version, "policy": federation.policy}
+    federation.policy = policy.model_dump(mode="json")
+    federation.policy_version += 1
+    session.add(federation)
+    audit.record(
+        session,
+        actor=actor,
+        action="federation.set_policy",
+        entity=f"federation:{federation.name}",
+        federation_id=federation.id,
+        before=before,
+        after={"version": federation.policy_version, "policy": federation.policy},
+    )
+
+
+def issue_key(
+    session: Session, federation: Federation | None, body: KeyIn, actor: str, secret_key: bytes
+) -> tuple[ApiKey, str]:
+    """Issue a key for one federation, or (None) for all; returns the row and the key's text."""
+    issued = keys.issue(secret_key)
+    row = ApiKey(
+        federation_id=federation.id if federation else None,
+        prefix=issued.prefix,
+        digest=issued.digest,
+        role=body.role.value,
+        holder=body.holder,
+        created_at=clock.now(),
+    )
+    session.add(row)
+    session.flush()
+    _audit_key(session, row, actor, "key.issue")
+    return row, issued.text
+
+
+def revoke_key(session: Session, federation: Federation, key_id: UUID, actor: str) -> ApiKey:
+    """Revoke a key at once; revoking it again changes nothing."""
+    row = repository.key_of(session, federation.id, key_id)
+    if row is None:
+        raise NotFoundError("key", key_id)
+    if row.revoked_at is None:
+        row.revoked_at = clock.now()
+        session.add(row)
+        _audit_key(session, row, actor, "key.revoke")
+    return row
+
+
+def keys_of(session: Session, federation: Federation) -> list[ApiKey]:
+    """A federation's keys, oldest first."""
+    return repository.keys_of(session, federation.id)
+
+
+def authenticate(session: Session, text: str, secret_key: bytes) -> Principal:
+    """Who holds the key.
+
+    Raises:
+        UnauthenticatedError: for whatever reason; the answer does not say which.
+    """
+    prefix = keys.prefix_of(text)
+    row = repository.key_with_prefix(session, prefix) if prefix else None
+    if row is None or row.revoked_at is not None or not keys.matches(text, row.digest, secret_key):
+        raise UnauthenticatedError
+    return Principal(row.id, row.holder, Role(row.role), row.federation_id)
+
+
+def bootstrap_admin(session: Session, secret_key: bytes) -> str | None:
+    """The first admin's key, made once; None when there is an admin already."""
+    if repository.system_admins(session):
+        return None
+    body = KeyIn(holder="admin", role=Role.ADMIN)
+    return issue_key(session, None, body, BOOTSTRAP, secret_key)[1]
+
+
+def _audit_key(session: Session, row: ApiKey, actor: str, action: str) -> None:
+    revoked: datetime | None = row.revoked_at
+    audit.record(
+        session,
+        actor=actor,
+        action=action,
+        entity=f"key:{row.prefix}",
+        federation_id=row.federation_id,
+        after={"holder": row.holder, "role": row.role, "revoked": revoked is not None},
+    )

@@ -1,0 +1,42 @@
+"""Federations, which are the tenants, and the keys that open them."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint
+from sqlmodel import Field, SQLModel
+
+from app.core.database import Json, Utc
+from app.core.ids import new_id
+
+
+class Federation(SQLModel, table=True):
+    """One collaboration: it owns models, keys and a policy."""
+
+    __tablename__ = "federations"
+    __table_args__ = (CheckConstraint("min_cohort_size >= 1", name="min_cohort_size"),)
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    name: str = Field(unique=True)
+    title: str
+    min_cohort_size: int = 3
+    cohort_tags: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    policy: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    policy_version: int = 1
+    created_at: datetime = Field(sa_type=Utc)
+
+
+class ApiKey(SQLModel, table=True):
+    """A key's digest; the key itself is shown once, when it is made, and kept nowhere."""
+
+    __tablename__ = "api_keys"
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    federation_id: UUID | None = Field(default=None, foreign_key="federations.id", index=True)
+    prefix: str = Field(unique=True)
+    digest: str
+    role: str
+    holder: str
+    created_at: datetime = Field(sa_type=Utc)
+    revoked_at: datetime | None = Field(default=None, sa_type=Utc)

@@ -1,0 +1,5 @@
+"""HTTP of incidents."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["incidents"])

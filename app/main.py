@@ -1,0 +1,48 @@
+"""Puts the API together, and nothing else."""
+
+from fastapi import FastAPI
+
+from app.audit.router import router as audit
+from app.console.router import router as console
+from app.core import logging, problems
+from app.core.body_limit import BodyLimit
+from app.core.database import database
+from app.core.health import router as health
+from app.core.settings import Settings
+from app.core.settings import settings as read_settings
+from app.drift.router import router as drift
+from app.federations.router import router as federations
+from app.incidents.router import router as incidents
+from app.registry.router import router as registry
+from app.retraining.router import router as retraining
+from app.rounds.router import router as rounds
+
+DESCRIPTION = """
+Vigie watches federated models that are in use. FL servers push rounds; Vigie judges them, opens
+incidents, asks for retraining, compares the new version as a canary, and lets a person decide.
+
+Every call but the health checks needs `Authorization: Bearer vg_...`. Times are UTC. Refusals are
+problem details (RFC 9457) that name the field.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service as an ASGI application."""
+    settings = settings or read_settings()
+    logging.configure(settings)
+    app = FastAPI(
+        title="Vigie",
+        version="0.1.0",
+        description=DESCRIPTION,
+        docs_url="/docs",
+        redoc_url=None,
+        responses={"default": {"model": problems.Problem, "description": "Problem details"}},
+    )
+    app.state.settings = settings
+    app.state.database = database(settings.database)
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    problems.install(app)
+    domains = (federations, rounds, drift, incidents, registry, retraining, audit)
+    for router in (health, *domains, console):
+        app.include_router(router)
+    return app

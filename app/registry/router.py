@@ -1,0 +1,5 @@
+"""HTTP of registry."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["registry"])

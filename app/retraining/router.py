@@ -1,0 +1,5 @@
+"""HTTP of retraining."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["retraining"])

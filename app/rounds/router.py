@@ -1,0 +1,5 @@
+"""HTTP of rounds."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["rounds"])

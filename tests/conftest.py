@@ -1,0 +1,80 @@
+"""What every test may use: a migrated database, the API on it, and callers with their keys."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.core import migrations
+from app.core.database import Database
+from app.core.settings import Settings
+from app.federations import service as federations
+from app.federations.roles import Role
+from app.federations.schemas import FederationIn, KeyIn
+from app.federations.tables import Federation
+from app.main import create_app
+
+FEDERATION = "flights"
+
+
+@pytest.fixture(scope="session")
+def blank_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file with nothing in it, to be copied."""
+    path = tmp_path_factory.mktemp("blank") / "vigie.db"
+    database = Database(f"sqlite:///{path}")
+    migrations.upgrade(database)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.dispose()
+    return path
+
+
+@pytest.fixture
+def settings(tmp_path: Path, blank_database: Path) -> Settings:
+    """The embedded profile in a folder of its own, with a migrated database."""
+    (tmp_path / "vigie.db").write_bytes(blank_database.read_bytes())
+    return Settings(data_dir=tmp_path, secret="s" * 32)
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """The migrated database of `settings`."""
+    database = Database(settings.database)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def api(settings: Settings, database: Database) -> Iterator[TestClient]:
+    """The API on that database, called in-process."""
+    app = create_app(settings)
+    app.state.database = database
+    with TestClient(app) as client:
+        yield client
+
+
+@pytest.fixture
+def federation(database: Database) -> Federation:
+    """A federation named `flights`, whose clients may carry the tag `hub`."""
+    body = FederationIn(
+        name=FEDERATION, title="Flights", cohort_tags={"hub": ["EWR", "JFK", "LGA"]}
+    )
+    with database.session_scope() as session:
+        return federations.create(session, body, "test")
+
+
+@pytest.fixture
+def key_of(
+    database: Database, settings: Settings, federation: Federation
+) -> Callable[..., dict[str, str]]:
+    """`key_of(role, holder=...)`: the headers of a caller with that role in the federation."""
+
+    def issue(role: Role, holder: str = "") -> dict[str, str]:
+        body = KeyIn(holder=holder or role.value, role=role)
+        with database.session_scope() as session:
+            _, text = federations.issue_key(session, federation, body, "test", settings.secret_key)
+        return {"Authorization": f"Bearer {text}"}
+
+    return issue
