@@ -1,0 +1,1 @@
+"""Celery: the application, its schedule, and tasks that each call one service function."""

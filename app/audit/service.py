@@ -1,8 +1,9 @@
 """The hash-chained audit log: append, read, verify.
 
-Each entry's hash is SHA-256 over the hash before it and the entry's own content as canonical JSON, so
-that an edit, a deletion or a reordering breaks every hash after it. A chain that lost its end is still a
-chain: the head row tells, and against somebody who edits that too, a checkpoint kept elsewhere.
+Each entry's hash is SHA-256 over the hash before it and the entry's own content as canonical JSON,
+so that an edit, a deletion or a reordering breaks every hash after it. A chain that lost its end is
+still a chain: the head row tells, and against somebody who edits that too, a checkpoint kept
+elsewhere.
 """
 
 import hashlib

@@ -1,5 +1,64 @@
-"""HTTP of drift."""
+"""HTTP of references and verdicts."""
 
-from fastapi import APIRouter
+from typing import Annotated
+from uuid import UUID
 
-router = APIRouter(tags=["drift"])
+from fastapi import APIRouter, Depends, Query, status
+
+from app.core.http import ReadSession, WriteSession
+from app.core.ids import Slug
+from app.drift import service
+from app.drift.schemas import ReferenceIn, ReferenceOut, ScopeKind, VerdictOut
+from app.drift.tables import Reference, Verdict
+from app.federations.dependencies import Access, demand, in_federation
+from app.federations.roles import Permission
+from app.rounds import service as rounds
+
+router = APIRouter(prefix="/v1/federations/{federation}", tags=["drift"])
+
+Reader = Annotated[Access, Depends(in_federation(Permission.READ))]
+Freezer = Annotated[Access, Depends(in_federation(Permission.FREEZE_REFERENCES))]
+SubjectName = Annotated[str, Query(pattern=r"^[\w:. -]{1,120}$", examples=["log_loss"])]
+
+
+@router.get("/rounds/{round_id}/verdicts", response_model=list[VerdictOut])
+def list_verdicts(round_id: UUID, access: Reader, session: ReadSession) -> list[Verdict]:
+    """The verdicts on a round; a client's own only for those who may read clients."""
+    federation = access.federation(session)
+    rounds.get(session, federation.id, round_id)
+    found = service.verdicts_of(session, round_id)
+    if access.principal.may(Permission.READ_CLIENTS):
+        return found
+    return [verdict for verdict in found if verdict.scope != "client"]
+
+
+@router.get("/verdicts", response_model=list[VerdictOut])
+def read_series(
+    access: Reader,
+    session: ReadSession,
+    model: Annotated[Slug, Query()],
+    subject: SubjectName,
+    scope: Annotated[ScopeKind, Query()] = "federation",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[Verdict]:
+    """One subject's newest verdicts over rounds, oldest first."""
+    if scope == "client":
+        demand(access.principal, Permission.READ_CLIENTS)
+    return service.series(session, access.federation(session).id, model, subject, scope, limit)
+
+
+@router.post("/references", status_code=status.HTTP_201_CREATED, response_model=ReferenceOut)
+def freeze_reference(body: ReferenceIn, access: Freezer, session: WriteSession) -> Reference:
+    """Freeze a reference from named rounds; the one in force retires."""
+    federation = access.federation(session)
+    return service.freeze_named(
+        session, federation, body.model, body.version, body.rounds, access.actor
+    )
+
+
+@router.get("/references", response_model=list[ReferenceOut])
+def list_references(
+    access: Reader, session: ReadSession, model: Annotated[Slug, Query()]
+) -> list[Reference]:
+    """A model's references, newest first."""
+    return service.references_of(session, access.federation(session).id, model)

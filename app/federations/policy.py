@@ -3,9 +3,12 @@
 Every field has a default that serves a newcomer, who writes none.
 """
 
-from typing import Annotated
+import math
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+EFFECT_KINDS = frozenset({"log_loss", "error_rate", "label", "score", "prediction", "feature"})
 
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
@@ -20,7 +23,10 @@ class ReferencePolicy(PolicyPart):
     """How a baseline is made."""
 
     rounds: int = Field(
-        default=8, ge=4, le=1000, description="Rounds that are frozen into a reference."
+        default=8, ge=5, le=1000, description="A version's reference freezes with this many rounds."
+    )
+    most_rounds: int = Field(
+        default=12, ge=5, le=1000, description="Newest rounds that freezing anew takes at most."
     )
 
 
@@ -30,8 +36,11 @@ class DriftPolicy(PolicyPart):
     false_discovery_rate: Probability = Field(
         default=0.05, description="Error budget of a round: expected share of false drifts."
     )
+    latest_rounds: int = Field(
+        default=3, ge=1, le=99, description="Newest rounds whose median is judged; an odd number."
+    )
     min_examples: int = Field(
-        default=50, ge=1, description="Fewer examples are insufficient evidence."
+        default=30, ge=1, description="Fewer examples a round are insufficient evidence."
     )
     min_clients: int = Field(
         default=3, ge=1, description="Fewer clients are insufficient evidence at federation level."
@@ -44,24 +53,52 @@ class DriftPolicy(PolicyPart):
     )
     effects: dict[str, float] = Field(
         default_factory=lambda: {
-            "log_loss": 0.03,
-            "error_rate": 0.03,
+            "log_loss": 0.05,
+            "error_rate": 0.05,
             "label": 0.05,
             "score": 0.1,
-            "feature": 0.1,
             "prediction": 0.1,
+            "feature": 0.1,
         },
-        description="Smallest practical effect per kind of subject, in the subject's own unit.",
+        description=(
+            "Smallest practical effect per kind of subject: nats per example for log_loss, a"
+            " probability for the others (of a distribution: the gap between distributions)."
+        ),
     )
+    energy_effect: float = Field(
+        default=0.25,
+        gt=0,
+        description="Smallest practical mean move of a distribution, in reference standard"
+        " deviations (for the energy distance).",
+    )
+
+    @field_validator("latest_rounds")
+    @classmethod
+    def _odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError("latest_rounds must be odd, so that there is a middle round")
+        return value
+
+    @field_validator("effects")
+    @classmethod
+    def _known_effects(cls, value: dict[str, float]) -> dict[str, float]:
+        unknown = value.keys() - EFFECT_KINDS
+        if unknown or any(not 0 < effect < math.inf for effect in value.values()):
+            raise ValueError(f"effects are positive numbers for {', '.join(sorted(EFFECT_KINDS))}")
+        return value
 
 
 class IncidentPolicy(PolicyPart):
     """When verdicts become an incident."""
 
-    persistence: int = Field(
-        default=2, ge=1, description="Rounds with drift that open an incident ..."
+    scopes: tuple[Literal["federation", "cohort", "client"], ...] = Field(
+        default=("federation", "cohort"),
+        description="Scopes whose drift opens an incident; drift in the others is evidence.",
     )
-    window: int = Field(default=3, ge=1, description="... among this many rounds in a row.")
+    persistence: int = Field(
+        default=1, ge=1, description="Rounds with drift that open an incident ..."
+    )
+    window: int = Field(default=1, ge=1, description="... among this many judged rounds in a row.")
     quiet_rounds: int = Field(
         default=3, ge=1, description="Rounds in a row without evidence that resolve it."
     )
@@ -81,7 +118,7 @@ class RetrainingPolicy(PolicyPart):
         default=("concept",), description="Families of drift that retraining can mend."
     )
     cooldown_rounds: int = Field(
-        default=6, ge=0, description="Global steps between two requests for a model."
+        default=8, ge=0, description="Global steps between two requests for a model."
     )
     expire_hours: float = Field(
         default=72, gt=0, description="Hours until an unclaimed request expires."

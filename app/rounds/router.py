@@ -1,5 +1,112 @@
-"""HTTP of rounds."""
+"""HTTP of rounds and bin specs."""
 
-from fastapi import APIRouter
+import hashlib
+from typing import Annotated, Any
+from uuid import UUID
 
-router = APIRouter(tags=["rounds"])
+from fastapi import APIRouter, Depends, Path, Query, Request, status
+from fastapi.responses import JSONResponse
+
+from app.core.http import ReadSession, WriteSession
+from app.core.ids import Slug
+from app.core.problems import problem
+from app.federations.dependencies import Access, in_federation
+from app.federations.roles import Permission
+from app.rounds import bin_specs, parsing, service
+from app.rounds.schemas import (
+    MAX_INT,
+    BinSpecIn,
+    BinSpecOut,
+    Phase,
+    Receipt,
+    RefusalCounts,
+    RoundBody,
+    RoundOut,
+)
+from app.rounds.tables import Round
+
+router = APIRouter(prefix="/v1/federations/{federation}", tags=["rounds"])
+
+Reader = Annotated[Access, Depends(in_federation(Permission.READ))]
+Pusher = Annotated[Access, Depends(in_federation(Permission.PUSH_ROUNDS))]
+SpecId = Annotated[str, Path(pattern=r"^bs_[0-9a-f]{16}$", description="Id of a bin spec.")]
+
+
+async def _raw(request: Request) -> bytes:
+    return await request.body()
+
+
+_PUSH_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/RoundBody"}}},
+    }
+}
+# The route reads its body raw, so the schema has to be handed to OpenAPI by name.
+PUSHED_SCHEMAS = (RoundBody,)
+
+
+@router.post(
+    "/runs/{run}/rounds/{number}/{phase}",
+    status_code=status.HTTP_202_ACCEPTED,
+    response_model=Receipt,
+    openapi_extra=_PUSH_BODY,
+)
+def push_round(
+    run: Slug,
+    number: Annotated[int, Path(ge=0, le=MAX_INT, description="The run's round.")],
+    phase: Phase,
+    body: Annotated[bytes, Depends(_raw)],
+    access: Pusher,
+    session: WriteSession,
+) -> Receipt | JSONResponse:
+    """Push one round of one phase.
+
+    Answers 202 once the round is stored; the same body again gets the same receipt, another body
+    409. Records that cannot be used are refused one by one and named in the receipt; if none can be
+    used, the answer is 422. To correct a round, push it whole with a higher `attempt`.
+    """
+    push = service.Push(run, number, phase, parsing.parse(body), hashlib.sha256(body).hexdigest())
+    taken = service.ingest(session, access.federation(session), push, access.actor)
+    if isinstance(taken, Receipt):
+        return taken
+    # Answered, not raised: raising would roll back the refusals that are to be counted.
+    return problem(taken.kind.value, taken.code, taken.title, taken.message, taken.errors)
+
+
+@router.get("/rounds", response_model=list[RoundOut])
+def list_rounds(
+    access: Reader,
+    session: ReadSession,
+    model: Annotated[Slug | None, Query(description="Only this model's rounds.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+) -> list[Round]:
+    """The newest rounds, newest first."""
+    return service.recent(session, access.federation(session).id, model=model, limit=limit)
+
+
+@router.get("/rounds/{round_id}", response_model=RoundOut)
+def read_round(round_id: UUID, access: Reader, session: ReadSession) -> Round:
+    """One round: what came in, and whether it was judged."""
+    return service.get(session, access.federation(session).id, round_id)
+
+
+@router.get("/refusals")
+def count_refusals(access: Reader, session: ReadSession) -> RefusalCounts:
+    """How many records were refused, by reason."""
+    by_code = service.refusal_counts(session, access.federation(session).id)
+    return RefusalCounts(total=sum(by_code.values()), by_code=by_code)
+
+
+@router.post("/bin-specs")
+def define_bin_spec(body: BinSpecIn, access: Pusher, session: WriteSession) -> BinSpecOut:
+    """Define what clients count on; the same content again is the same spec."""
+    spec = bin_specs.define(session, access.federation(session), body, access.actor)
+    return BinSpecOut.of(spec.id, spec.document)
+
+
+@router.get("/bin-specs/{spec_id}")
+def read_bin_spec(spec_id: SpecId, access: Reader, session: ReadSession) -> BinSpecOut:
+    """The edges and categories under an id; they never change."""
+    spec = bin_specs.get(session, access.federation(session), spec_id)
+    return BinSpecOut.of(spec.id, spec.document)

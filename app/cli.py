@@ -1,0 +1,40 @@
+"""The `vigie` command. Heavy imports happen inside the commands that need them."""
+
+from typing import Annotated
+
+import typer
+
+from app.commands import audit, dashboards, db, demo, federations, serve
+
+cli = typer.Typer(
+    name="vigie",
+    help="Watches federated models in use: drift, incidents, retraining, promotion.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+cli.command("up")(serve.up)
+cli.command("api")(serve.api)
+cli.command("worker")(serve.worker)
+cli.command("beat")(serve.beat)
+cli.command("demo")(demo.demo)
+cli.add_typer(db.cli, name="db")
+cli.add_typer(audit.cli, name="audit")
+cli.add_typer(federations.cli, name="federations")
+cli.add_typer(dashboards.cli, name="dashboards")
+
+
+@cli.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    """Settings come from VIGIE_* variables; `vigie up` needs none of them."""
+    if version:
+        from importlib.metadata import version as installed  # noqa: PLC0415 - rarely needed
+
+        typer.echo(f"vigie {installed('vigie')}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    cli()

@@ -1,0 +1,96 @@
+"""Runs the service's processes as children: restarts one that dies, stops all on a signal."""
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+
+import structlog
+
+GRACE_SECONDS = 20.0
+CHECK_SECONDS = 0.2
+MAX_PAUSE_SECONDS = 30.0
+STEADY_SECONDS = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Child:
+    """One process to keep alive."""
+
+    name: str
+    command: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    restarts: int = 0
+    resume_at: float = 0.0
+
+    def start(self) -> None:
+        """Start it, in a process group of its own so that Ctrl-C reaches the supervisor alone."""
+        self.process = subprocess.Popen(self.command, start_new_session=True)  # noqa: S603 - ours
+        self.started_at = time.monotonic()
+        log.info("supervisor.started", child=self.name, pid=self.process.pid)
+
+    def pause_seconds(self) -> float:
+        """How long to wait before the next start: longer, the more often it died at once."""
+        if time.monotonic() - self.started_at > STEADY_SECONDS:
+            self.restarts = 0
+        return float(min(0.25 * 2**self.restarts, MAX_PAUSE_SECONDS))
+
+
+@dataclass
+class Supervisor:
+    """Keeps children alive until `stop` is called or a signal comes."""
+
+    children: Sequence[Child]
+    _stopping: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, started: Callable[[], None] = lambda: None) -> None:
+        """Start all, call `started`, keep all alive; return when everything has stopped."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+        try:
+            for child in self.children:
+                child.start()
+            started()
+            while not self._stopping.wait(CHECK_SECONDS):
+                for child in self.children:
+                    self._revive(child)
+        finally:
+            self._stop_children()
+
+    def stop(self) -> None:
+        """Let `run` return soon."""
+        self._stopping.set()
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.stop()
+
+    def _revive(self, child: Child) -> None:
+        assert child.process is not None
+        code = child.process.poll()
+        if code is None:
+            return
+        if not child.resume_at:
+            pause = child.pause_seconds()
+            log.warning("supervisor.died", child=child.name, code=code, restart_in=pause)
+            child.resume_at = time.monotonic() + pause
+        if time.monotonic() >= child.resume_at:
+            child.restarts, child.resume_at = child.restarts + 1, 0.0
+            child.start()
+
+    def _stop_children(self) -> None:
+        running = [child.process for child in self.children if child.process is not None]
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + GRACE_SECONDS
+        for process in running:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

@@ -1,0 +1,128 @@
+"""References: frozen from named rounds, never from the window under test."""
+
+import hashlib
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlmodel import Session
+
+from app.audit import service as audit
+from app.core import clock
+from app.drift import repository
+from app.drift.errors import TooFewRoundsError
+from app.drift.tables import Reference
+from app.federations import service as federations
+from app.federations.policy import ReferencePolicy
+from app.federations.tables import Federation
+from app.rounds import service as rounds
+from app.rounds.tables import Round
+
+LEAST_ROUNDS = 5
+BY_ITSELF = "policy"
+
+
+def freeze_named(
+    session: Session,
+    federation: Federation,
+    model: str,
+    version: str,
+    round_ids: Sequence[UUID],
+    actor: str,
+) -> Reference:
+    """Freeze a reference from these rounds and retire the one in force.
+
+    Raises:
+        TooFewRoundsError: if fewer than five of them measured the version.
+    """
+    measured = {round_.id for round_ in rounds.measuring(session, federation.id, model, version)}
+    named = rounds.with_ids(session, federation.id, [i for i in round_ids if i in measured])
+    if len(named) < LEAST_ROUNDS:
+        raise TooFewRoundsError(len(named), LEAST_ROUNDS)
+    return _freeze(session, federation, version, named, actor)
+
+
+def freeze_newest(
+    session: Session, federation: Federation, model: str, version: str, actor: str
+) -> Reference | None:
+    """Freeze a reference anew from the newest rounds that measured the version.
+
+    None when there are too few; then it freezes by itself once there are enough.
+    """
+    policy = _policy(federation)
+    measured = rounds.measuring(session, federation.id, model, version)
+    if len(measured) < min(policy.rounds, policy.most_rounds):
+        return None
+    return _freeze(session, federation, version, measured[-policy.most_rounds :], actor)
+
+
+def in_force(session: Session, federation: Federation, round_: Round) -> Reference | None:
+    """The reference that a round may be judged against.
+
+    A version without one gets it by itself as soon as the policy's number of rounds measured it. A
+    round of the reference, or before its end, is not judged against it.
+    """
+    found = repository.reference_in_force(session, federation.id, round_.model, round_.version)
+    if found is None:
+        _freeze_when_ready(session, federation, round_)
+        return None
+    return found if round_.global_step > found.last_step else None
+
+
+def _freeze_when_ready(session: Session, federation: Federation, round_: Round) -> None:
+    policy = _policy(federation)
+    measured = rounds.measuring(session, federation.id, round_.model, round_.version)
+    if len(measured) >= policy.rounds:
+        first = measured[: policy.rounds]
+        _freeze(session, federation, round_.version, first, BY_ITSELF)
+
+
+def _policy(federation: Federation) -> ReferencePolicy:
+    return federations.policy_of(federation).reference
+
+
+def _freeze(
+    session: Session,
+    federation: Federation,
+    version: str,
+    named: Sequence[Round],
+    actor: str,
+) -> Reference:
+    model = named[0].model
+    retired = repository.reference_in_force(session, federation.id, model, version)
+    if retired is not None:
+        retired.retired_at = clock.now()
+        session.add(retired)
+    reference = Reference(
+        federation_id=federation.id,
+        model=model,
+        version=version,
+        number=repository.next_number(session, federation.id, model, version),
+        round_ids=[str(round_.id) for round_ in named],
+        last_step=max(round_.global_step for round_ in named),
+        sha256=_content_hash(named),
+        frozen_at=clock.now(),
+        frozen_by=actor,
+    )
+    session.add(reference)
+    session.flush()
+    audit.record(
+        session,
+        actor=actor,
+        action="reference.freeze",
+        entity=f"reference:{reference.id}",
+        federation_id=federation.id,
+        before={"reference": str(retired.id)} if retired else None,
+        after={
+            "model": model,
+            "version": version,
+            "number": reference.number,
+            "rounds": reference.round_ids,
+            "sha256": reference.sha256,
+        },
+    )
+    return reference
+
+
+def _content_hash(named: Sequence[Round]) -> str:
+    lines = "\n".join(f"{round_.id} {round_.body_sha256}" for round_ in named)
+    return hashlib.sha256(lines.encode()).hexdigest()

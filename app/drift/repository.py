@@ -1,0 +1,88 @@
+"""All queries on references and verdicts."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from app.drift.tables import Reference, Verdict
+
+
+def reference_in_force(
+    session: Session, federation_id: UUID, model: str, version: str
+) -> Reference | None:
+    """The newest reference of a version that was not retired."""
+    query = select(Reference).where(
+        Reference.federation_id == federation_id,
+        Reference.model == model,
+        Reference.version == version,
+        col(Reference.retired_at).is_(None),
+    )
+    return session.exec(query.order_by(col(Reference.number).desc()).limit(1)).first()
+
+
+def next_number(session: Session, federation_id: UUID, model: str, version: str) -> int:
+    """The number that a version's next reference gets."""
+    newest = select(func.max(Reference.number)).where(
+        Reference.federation_id == federation_id,
+        Reference.model == model,
+        Reference.version == version,
+    )
+    return (session.exec(newest).one() or 0) + 1
+
+
+def references_of(session: Session, federation_id: UUID, model: str) -> list[Reference]:
+    """A model's references, newest first."""
+    query = select(Reference).where(
+        Reference.federation_id == federation_id, Reference.model == model
+    )
+    return list(session.exec(query.order_by(col(Reference.frozen_at).desc())))
+
+
+def reference_of(session: Session, federation_id: UUID, reference_id: UUID) -> Reference | None:
+    """A federation's reference by id."""
+    query = select(Reference).where(
+        Reference.id == reference_id, Reference.federation_id == federation_id
+    )
+    return session.exec(query).first()
+
+
+def verdicts_of(session: Session, round_ids: Sequence[UUID]) -> list[Verdict]:
+    """The verdicts on these rounds, by scope and subject."""
+    query = select(Verdict).where(col(Verdict.round_id).in_(round_ids))
+    order = (
+        col(Verdict.scope).desc(),  # federation, cohort, client
+        col(Verdict.scope_key),
+        col(Verdict.subject),
+        col(Verdict.detector),
+    )
+    return list(session.exec(query.order_by(*order)))
+
+
+def judged_round_ids(
+    session: Session, reference_id: UUID, last_step: int, count: int
+) -> list[UUID]:
+    """The newest rounds judged against a reference, up to a step; newest first."""
+    query = (
+        select(Verdict.round_id, func.max(Verdict.global_step))
+        .where(Verdict.reference_id == reference_id, Verdict.global_step <= last_step)
+        .group_by(Verdict.round_id)
+        .order_by(func.max(Verdict.global_step).desc())
+        .limit(count)
+    )
+    return [round_id for round_id, _ in session.exec(query)]
+
+
+def series(
+    session: Session, federation_id: UUID, model: str, subject: str, scope: str, limit: int
+) -> list[Verdict]:
+    """One subject's verdicts over rounds, oldest first."""
+    query = select(Verdict).where(
+        Verdict.federation_id == federation_id,
+        Verdict.model == model,
+        Verdict.subject == subject,
+        Verdict.scope == scope,
+    )
+    newest = query.order_by(col(Verdict.global_step).desc(), col(Verdict.at).desc()).limit(limit)
+    return list(reversed(session.exec(newest).all()))

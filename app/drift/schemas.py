@@ -1,0 +1,70 @@
+"""API bodies of references and verdicts."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.core.ids import Slug
+from app.federations.schemas import Body
+
+Outcome = Literal["stable", "warning", "drift", "insufficient_evidence"]
+ScopeKind = Literal["federation", "cohort", "client"]
+
+
+class ReferenceIn(Body):
+    """A reference to freeze from named rounds."""
+
+    model: Slug
+    version: Slug
+    rounds: list[UUID] = Field(min_length=1, max_length=1000, description="Ids of rounds.")
+
+
+class ReferenceOut(BaseModel):
+    """A frozen baseline."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    model: str
+    version: str
+    number: int
+    round_ids: list[UUID]
+    last_step: int
+    sha256: str
+    frozen_at: datetime
+    frozen_by: str
+    retired_at: datetime | None
+
+
+class VerdictOut(BaseModel):
+    """One detector's answer on one subject in one scope of one round."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    round_id: UUID
+    reference_id: UUID
+    model: str
+    version: str
+    global_step: int
+    subject: str
+    family: str
+    scope: ScopeKind
+    scope_key: str
+    detector: str
+    outcome: Outcome
+    statistic: float | None
+    effect: float | None = Field(description="In `effect_unit`.")
+    effect_unit: str
+    p_value: float | None
+    q_value: float | None = Field(
+        description="p-value adjusted for the round's whole set of tests."
+    )
+    error_budget: float
+    minimum_detectable_effect: float | None = Field(description="In `effect_unit`.")
+    threshold: float = Field(description="Smallest practical effect, in `effect_unit`.")
+    policy_version: int
+    explanation: dict[str, Any]
+    at: datetime

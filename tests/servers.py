@@ -1,0 +1,144 @@
+"""Real PostgreSQL and Redis for tests: started on a free port of 127.0.0.1, gone afterwards."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+START_SECONDS, STOP_SECONDS = 30.0, 15.0
+POLL_SECONDS = 0.05
+POSTGRES_USER = "postgres"  # PostgreSQL refuses to run as root; Debian's package makes this user
+
+
+@contextmanager
+def running_postgres(tmp_path: Path, port: int | None = None) -> Iterator[str]:
+    """An empty PostgreSQL below `tmp_path`; its SQLAlchemy address, as a superuser.
+
+    Skips the test where the server's programs are missing. `port` is for a server that comes back.
+    """
+    initdb, postgres = postgres_program("initdb"), postgres_program("postgres")
+    home = tmp_path / "postgres"
+    data, port = home / "data", port or free_port()
+    if not data.exists():
+        _give_home(home)
+        options = ["--auth=trust", f"--username={POSTGRES_USER}", "--encoding=UTF8", "--no-sync"]
+        command = [initdb, *options, f"--pgdata={data}"]
+        subprocess.run(
+            command, check=True, cwd=home, stdout=subprocess.DEVNULL, user=_unprivileged()
+        )
+    command = [postgres, "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", ""]
+    address = f"postgresql://{POSTGRES_USER}@127.0.0.1:{port}/postgres"
+    with _running(command, home, lambda: _answers_sql(address), user=_unprivileged()):
+        yield address.replace("postgresql:", "postgresql+psycopg:", 1)
+
+
+@contextmanager
+def running_redis(
+    tmp_path: Path, port: int | None = None, options: Sequence[str] = ()
+) -> Iterator[str]:
+    """An empty Redis below `tmp_path`; its address. `options` are redis-server's own.
+
+    Skips the test where redis-server is missing. `port` is for a server that comes back.
+    """
+    program = program_or_skip("redis-server", "redis-server")
+    home, port = tmp_path / "redis", port or free_port()
+    home.mkdir(exist_ok=True)
+    fixed = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(home)]
+    address = f"redis://127.0.0.1:{port}/0"
+    with _running([program, *options, *fixed], home, lambda: _answers_ping(address)):
+        yield address
+
+
+def program_or_skip(name: str, package: str) -> str:
+    """The path of a program; skips the test, naming Debian's package, where it is missing."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed (Debian package: {package})")
+    return found
+
+
+def postgres_program(name: str) -> str:
+    """The newest version of one of PostgreSQL's server programs, which Debian keeps off PATH."""
+    versions = sorted(
+        Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3])
+    )
+    return str(versions[-1]) if versions else program_or_skip(name, "postgresql")
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], home: Path, ready: Callable[[], bool], user: str | None = None
+) -> Iterator[None]:
+    log = home.with_suffix(".log")
+    with log.open("ab") as out:
+        process = subprocess.Popen(command, cwd=home, stdout=out, stderr=out, user=user)
+    try:
+        _wait_until(ready, process, log)
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)  # both servers stop at once, and cleanly
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not ready():
+        if process.poll() is not None:
+            raise RuntimeError(f"The server ended at once: {log.read_text()[-2000:]}")
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"The server does not answer after {START_SECONDS} seconds.")
+        time.sleep(POLL_SECONDS)
+
+
+def _answers_sql(address: str) -> bool:
+    try:
+        psycopg.connect(address, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _answers_ping(address: str) -> bool:
+    with redis.Redis.from_url(address, socket_connect_timeout=2) as client:
+        try:
+            client.ping()
+        except redis.AuthenticationError:
+            return True  # it answers, and wants a password
+        except redis.ConnectionError:
+            return False
+    return True
+
+
+def _unprivileged() -> str | None:
+    """The user to run PostgreSQL as; None for whoever runs the tests, unless that is root."""
+    return POSTGRES_USER if os.geteuid() == 0 else None
+
+
+def _give_home(home: Path) -> None:
+    """Make `home` belong to the server's user, who may also walk to it."""
+    home.mkdir()
+    if os.geteuid() == 0:
+        shutil.chown(home, POSTGRES_USER, POSTGRES_USER)
+        for parent in list(home.parents)[:-2]:
+            parent.chmod(parent.stat().st_mode | 0o011)

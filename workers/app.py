@@ -1,0 +1,60 @@
+"""The Celery application: messages carry the id of an outbox row and nothing else.
+
+Nothing relies on the broker to keep a message: the database does (see `app.core.outbox`).
+"""
+
+from celery import Celery
+from celery.signals import setup_logging
+
+from app.core import logging
+from app.core.settings import Settings
+from app.core.settings import settings as read_settings
+
+# A publish to a stopped Redis would otherwise block for most of a minute.
+SOCKET_SECONDS = 2
+POLLING_SECONDS = 0.1
+
+
+def create_celery(settings: Settings) -> Celery:
+    """Celery on the configured broker, with no result backend: results live in the database."""
+    celery = Celery("vigie", broker=settings.broker, include=["workers.tasks"])
+    celery.conf.update(
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        worker_prefetch_multiplier=1,
+        worker_concurrency=settings.worker_concurrency,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options=_transport_options(settings),
+        task_publish_retry_policy={"max_retries": 1},
+        beat_schedule_filename=str(settings.data_dir.absolute() / "beat-schedule"),
+        beat_max_loop_interval=min(5.0, settings.sweep_seconds),
+        enable_utc=True,
+        timezone="UTC",
+    )
+    return celery
+
+
+def _transport_options(settings: Settings) -> dict[str, object]:
+    if not settings.broker.startswith("filesystem:"):
+        return {"socket_timeout": SOCKET_SECONDS, "socket_connect_timeout": SOCKET_SECONDS}
+    messages, control = settings.broker_dir / "messages", settings.broker_dir / "control"
+    for folder in (messages, control):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return {
+        "data_folder_in": str(messages),
+        "data_folder_out": str(messages),
+        "control_folder": str(control),
+        "polling_interval": POLLING_SECONDS,
+    }
+
+
+@setup_logging.connect
+def _configure_logging(**_signal: object) -> None:
+    logging.configure(read_settings())
+
+
+app = create_celery(read_settings())

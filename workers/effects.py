@@ -1,0 +1,59 @@
+"""From an outbox row to its effect: the two kinds of task there are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from sqlmodel import Session
+
+from app.core import outbox
+from app.core.database import Database
+
+Work = TypeVar("Work")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Local:
+    """An effect in our own database: it and the row's `done` commit together, once."""
+
+    effect: Callable[[Session, UUID], None]
+
+    def run(self, database: Database, row_id: UUID) -> None:
+        """Settle the row."""
+        outbox.settle(database, row_id, self.effect)
+
+
+@dataclass(frozen=True)
+class External(Generic[Work, Result]):
+    """An effect on another service: prepared from the database, performed outside any transaction.
+
+    `perform` happens at least once and must be idempotent; `record` happens once. `prepare` says None
+    when there is nothing to do any more.
+    """
+
+    prepare: Callable[[Session, UUID], Work | None]
+    perform: Callable[[Work], Result]
+    record: Callable[[Session, UUID, Result], None]
+
+    def run(self, database: Database, row_id: UUID) -> None:
+        """Prepare, perform, then record and settle the row in one transaction."""
+        subject = outbox.pending(database, row_id)
+        if subject is None:
+            return
+        try:
+            with database.read_scope() as session:
+                work = self.prepare(session, subject)
+            if work is None:
+                outbox.settle(database, row_id, _nothing)
+                return
+            result = self.perform(work)
+        except Exception as error:  # noqa: BLE001 - another service's failures must not lose the row
+            outbox.fail(database, row_id, error)
+            return
+        outbox.settle(database, row_id, lambda session, same: self.record(session, same, result))
+
+
+def _nothing(_session: Session, _subject: UUID) -> None:
+    """The effect of a row that has become needless."""
