@@ -1,0 +1,1 @@
+"""The demo: a year of flights from New York, played through Vigie as a federation of carriers."""
