@@ -1,5 +1,6 @@
 """What every test may use: a migrated database, the API on it, and callers with their keys."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,20 @@ from app.federations.tables import Federation
 from app.main import create_app
 
 FEDERATION = "flights"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Where VIGIE_NO_SKIPS is set, as in CI, a skipped test is a failed run."""
+    skipped = len(terminalreporter.stats.get("skipped", []))
+    if skipped and os.environ.get("VIGIE_NO_SKIPS"):
+        terminalreporter.write_line(f"{skipped} tests skipped, and none may here.", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Make that failure count."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and reporter.stats.get("skipped") and os.environ.get("VIGIE_NO_SKIPS"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")

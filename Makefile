@@ -1,0 +1,51 @@
+# Everything a person needs is here; `make help` lists it. Each target does its own set-up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO_ARGS ?=
+TEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check up lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make .venv with everything, from the hashed lock file
+
+$(STAMP): requirements/dev.txt pyproject.toml client/pyproject.toml
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(0 if ok else "Vigie needs Python 3.11 to 3.13, and this is " + sys.version.split()[0] + ". Choose one with: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e ./client -e .
+	@touch $@
+
+demo: $(STAMP) ## Play a year of flights, end to end (DEMO_ARGS="--yes --json out.json")
+	$(BIN)/vigie demo $(DEMO_ARGS)
+
+test: $(STAMP) ## Run every test; those that want a server skip where it is missing
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(TEST_ARGS)
+
+check: $(STAMP) ## Lint, format, types, dependency rules, migrations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	cd client && ../$(BIN)/mypy
+	$(BIN)/lint-imports
+	data=$$(mktemp -d) && trap 'rm -rf "$$data"' EXIT && export VIGIE_DATA_DIR="$$data" && \
+	  $(BIN)/vigie db upgrade && $(BIN)/vigie db check
+
+up: $(STAMP) ## Start the embedded service here (Ctrl-C stops it)
+	$(BIN)/vigie up
+
+lock: ## Write the lock files anew (needs uv)
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-emit-package vigie-client \
+	  --custom-compile-command 'make lock' --upgrade -o requirements/runtime.txt
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --all-extras --group dev \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-emit-package vigie-client \
+	  --custom-compile-command 'make lock' --upgrade -o requirements/dev.txt
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
