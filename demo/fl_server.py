@@ -10,9 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from demo import reports
-from demo.fedavg import FitRound, Weights, train
-from demo.flights import CARRIERS, Year, week_span
 from vigie_client import (
     Phase,
     Progress,
@@ -24,6 +21,10 @@ from vigie_client import (
     TrainedVersion,
     VigieApi,
 )
+
+from demo import reports
+from demo.fedavg import FitRound, Weights, train
+from demo.flights import CARRIERS, Year, week_span
 
 FEDERATION, MODEL = "flights-2013", "late-arrival"
 SERVING_RUN = "serve-2013"

@@ -49,7 +49,7 @@ def running(data_dir: Path) -> Iterator[Service]:
     port = _free_port()
     service = Service(f"http://127.0.0.1:{port}", data_dir)
     with (data_dir / "service.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own command
+        process = subprocess.Popen(
             [sys.executable, "-m", "app", "up"],
             env=os.environ | _environment(service, port),
             stdout=log,

@@ -1,0 +1,50 @@
+"""The FL server's side of Vigie: push rounds, claim retrain requests, make pseudonyms."""
+
+from vigie_client._version import __version__
+from vigie_client.api import VigieApi
+from vigie_client.backoff import Backoff
+from vigie_client.errors import (
+    FieldError,
+    LeaseLost,
+    SpoolFull,
+    SpoolLocked,
+    VigieClientError,
+    VigieError,
+    VigieUnreachable,
+)
+from vigie_client.models import (
+    ModelVersion,
+    Phase,
+    Receipt,
+    Refusal,
+    RetrainRequest,
+    TrainedVersion,
+)
+from vigie_client.pseudonym import Pseudonyms, generate_key
+from vigie_client.reporter import RoundReporter
+from vigie_client.retrain import Progress, RetrainWorker, Train
+
+__all__ = [
+    "Backoff",
+    "FieldError",
+    "LeaseLost",
+    "ModelVersion",
+    "Phase",
+    "Progress",
+    "Pseudonyms",
+    "Receipt",
+    "Refusal",
+    "RetrainRequest",
+    "RetrainWorker",
+    "RoundReporter",
+    "SpoolFull",
+    "SpoolLocked",
+    "Train",
+    "TrainedVersion",
+    "VigieApi",
+    "VigieClientError",
+    "VigieError",
+    "VigieUnreachable",
+    "__version__",
+    "generate_key",
+]

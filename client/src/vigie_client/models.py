@@ -1,0 +1,161 @@
+"""What goes over the wire and comes back, as frozen records.
+
+Fields that a newer service adds are ignored, so that an older client keeps working.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+Phase = Literal["fit", "evaluate", "canary", "serve"]
+PHASES: tuple[str, ...] = get_args(Phase)
+
+# Longer ones fit no URL; the service's own bound is below this.
+LONGEST_NAME = 255
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why one client's record was put in quarantine; ``index`` is its place in ``clients``."""
+
+    index: int
+    field: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The service's word that a round is stored and will take effect."""
+
+    receipt_id: str
+    round_id: str
+    federation: str
+    run: str
+    round: int
+    phase: str
+    attempt: int
+    body_sha256: str
+    received_at: datetime
+    accepted: int
+    quarantined: int
+    refusals: tuple[Refusal, ...]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Receipt":
+        """Read the answer; ``KeyError``, ``TypeError`` or ``ValueError`` when it is no receipt."""
+        refusals = tuple(
+            Refusal(item["index"], item["field"], item["code"], item["message"])
+            for item in data["refusals"]
+        )
+        return cls(
+            receipt_id=data["receipt_id"],
+            round_id=data["round_id"],
+            federation=data["federation"],
+            run=data["run"],
+            round=data["round"],
+            phase=data["phase"],
+            attempt=data["attempt"],
+            body_sha256=data["body_sha256"],
+            received_at=_moment(data["received_at"]),
+            accepted=data["accepted"],
+            quarantined=data["quarantined"],
+            refusals=refusals,
+        )
+
+
+@dataclass(frozen=True)
+class RetrainRequest:
+    """Vigie asking for retraining rounds of ``model``, starting from ``base_version``.
+
+    ``plan`` is what the federation's policy asks for; ``state`` is one of ``requested``,
+    ``claimed``, ``running``, ``completed``, ``failed``, ``expired``, ``cancelled``.
+    """
+
+    id: str
+    model: str
+    base_version: str
+    incident_id: str | None
+    state: str
+    reason: str
+    plan: Mapping[str, Any]
+    claimed_by: str | None
+    lease_until: datetime | None
+    progress: Mapping[str, Any] | None
+    result_version: str | None
+    created_at: datetime
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "RetrainRequest":
+        """Read the answer; ``KeyError``, ``TypeError`` or ``ValueError`` when it is no request."""
+        lease_until = data["lease_until"]
+        return cls(
+            id=data["id"],
+            model=data["model"],
+            base_version=data["base_version"],
+            incident_id=data["incident_id"],
+            state=data["state"],
+            reason=data["reason"],
+            plan=dict(data["plan"]),
+            claimed_by=data["claimed_by"],
+            lease_until=None if lease_until is None else _moment(lease_until),
+            progress=data["progress"],
+            result_version=data["result_version"],
+            created_at=_moment(data["created_at"]),
+        )
+
+
+@dataclass(frozen=True)
+class TrainedVersion:
+    """What a retraining made: the version that Vigie registers as the candidate.
+
+    ``weights_sha256`` is the SHA-256 of the weights (64 lower-case hex digits), ``rounds`` how many
+    were run, ``artifact_uri`` where the weights lie for those who may fetch them.
+    """
+
+    run: str
+    weights_sha256: str
+    rounds: int
+    artifact_uri: str | None = None
+    note: str | None = None
+
+    def __post_init__(self) -> None:
+        check_weights_sha256(self.weights_sha256)
+        if self.rounds < 1:
+            raise ValueError(f"rounds is {self.rounds}; a version comes from at least 1 round.")
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A version in the registry; ``details`` is all that the service says of it."""
+
+    version: str
+    details: Mapping[str, Any]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "ModelVersion":
+        """Read the answer; ``KeyError`` or ``TypeError`` when it is no version."""
+        return cls(version=str(data["version"]), details=dict(data))
+
+
+def check_weights_sha256(digest: str) -> None:
+    """Raise ``ValueError`` unless ``digest`` is 64 lower-case hex digits."""
+    if not _SHA256.fullmatch(digest):
+        raise ValueError(
+            f"weights_sha256 is {digest!r}; expected 64 lower-case hex digits, as "
+            "hashlib.sha256(weights).hexdigest() gives."
+        )
+
+
+def _moment(text: str) -> datetime:
+    # Python 3.10 does not read the "Z" that stands for UTC.
+    moment = datetime.fromisoformat(
+        text.removesuffix("Z") + ("+00:00" if text.endswith("Z") else "")
+    )
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no time zone.")
+    return moment

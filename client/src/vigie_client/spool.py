@@ -1,0 +1,153 @@
+"""The disk spool: a folder where a push lies until the service has answered it.
+
+::
+
+    pending/000000000042.push           waiting, oldest number first
+    refused/000000000042.push           answered with a final refusal ...
+    refused/000000000042.problem.json   ... and this is the answer
+    receipts/000000000042.json          delivered; the newest receipts are kept
+    lock                                held by the one reporter that may use the folder
+
+A push is at every moment pending, refused, or delivered with its receipt on disk: the receipt is
+written before the push is removed, and every file appears by an atomic rename.
+"""
+
+import threading
+from collections import OrderedDict, deque
+from pathlib import Path
+
+from vigie_client.errors import SpoolFull
+from vigie_client.files import FolderLock, move, write_atomically
+
+_DIGITS = 12
+
+
+class Spool:
+    """Numbered files under a lock; pushes are opaque bytes here. Safe between threads."""
+
+    def __init__(self, folder: Path, *, max_files: int, max_bytes: int, receipts_kept: int) -> None:
+        """Open the folder, making it if need be, and take up what an earlier process left.
+
+        Raises ``SpoolLocked`` when another reporter has it, ``ValueError`` for a bound under 1.
+        """
+        if min(max_files, max_bytes, receipts_kept) < 1:
+            raise ValueError("max_files, max_bytes and receipts_kept must be at least 1.")
+        self._folder, self._max_files, self._max_bytes = folder, max_files, max_bytes
+        self._receipts_kept = receipts_kept
+        for name in ("", "pending", "refused", "receipts"):
+            (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = FolderLock(folder / "lock")
+        self._mutex = threading.Lock()
+        self._take_up()
+
+    def _take_up(self) -> None:
+        for leftover in self._folder.glob("*/.*.tmp"):
+            leftover.unlink()
+        self._receipts = deque(_numbered(self._folder / "receipts", ".json"))
+        self._reread_refused()
+        self._pending = _numbered(self._folder / "pending", ".push")
+        for number in set(self._receipts) & set(self._pending):
+            self._forget(number)
+        self._next = 1 + max([0, *self._receipts, *self._refused, *self._pending])
+
+    @property
+    def pending(self) -> int:
+        """How many pushes wait for an answer."""
+        return len(self._pending)
+
+    @property
+    def refused(self) -> int:
+        """How many refused pushes lie in ``refused/``."""
+        return len(self._refused)
+
+    def add(self, push: bytes) -> None:
+        """Put a push at the end; on disk when this returns. ``SpoolFull`` when it has no room."""
+        with self._mutex:
+            self._check_room(len(push))
+            write_atomically(self._path("pending", self._next), push)
+            self._pending[self._next] = len(push)
+            self._next += 1
+
+    def oldest(self) -> tuple[int, bytes] | None:
+        """Return the number and bytes of the push to send first, or ``None`` when none waits."""
+        while True:
+            with self._mutex:
+                number = next(iter(self._pending), None)
+            if number is None:
+                return None
+            try:
+                return number, self._path("pending", number).read_bytes()
+            except FileNotFoundError:  # somebody tidied up by hand
+                self._forget(number)
+
+    def mark_delivered(self, number: int, receipt: bytes) -> None:
+        """Keep the receipt, then drop the push."""
+        write_atomically(self._receipt(number), receipt)
+        self._forget(number)
+        self._receipts.append(number)
+        while len(self._receipts) > self._receipts_kept:
+            self._receipt(self._receipts.popleft()).unlink(missing_ok=True)
+
+    def mark_refused(self, number: int, problem: bytes) -> None:
+        """Keep the answer, then move the push beside it."""
+        write_atomically(self._problem(number), problem)
+        move(self._path("pending", number), self._path("refused", number))
+        with self._mutex:
+            self._refused[number] = self._pending.pop(number)
+
+    def restore_refused(self) -> int:
+        """Make every refused push pending again, in its old place; return how many."""
+        with self._mutex:
+            self._reread_refused()
+            restored = list(self._refused)
+            for number in restored:
+                move(self._path("refused", number), self._path("pending", number))
+                self._problem(number).unlink(missing_ok=True)
+                self._pending[number] = self._refused.pop(number)
+            self._pending = OrderedDict(sorted(self._pending.items()))
+        return len(restored)
+
+    def close(self) -> None:
+        """Leave the folder to the next reporter."""
+        self._lock.release()
+
+    def _check_room(self, size: int) -> None:
+        if self._has_room(size):
+            return
+        self._reread_refused()
+        if not self._has_room(size):
+            raise SpoolFull(
+                f"The spool {self._folder} holds {self.pending} pending and {self.refused} refused "
+                f"pushes and has no room for {size} bytes more (bounds: {self._max_files} files, "
+                f"{self._max_bytes} bytes). This push was not kept. See why nothing leaves, replay "
+                "or remove what was refused, or raise the bounds."
+            )
+
+    def _has_room(self, size: int) -> bool:
+        files = len(self._pending) + len(self._refused)
+        held = sum(self._pending.values()) + sum(self._refused.values())
+        return files < self._max_files and held + size <= self._max_bytes
+
+    def _reread_refused(self) -> None:
+        # Somebody may have looked through refused/ and removed what was not worth sending.
+        self._refused = _numbered(self._folder / "refused", ".push")
+
+    def _forget(self, number: int) -> None:
+        self._path("pending", number).unlink(missing_ok=True)
+        with self._mutex:
+            self._pending.pop(number, None)
+
+    def _path(self, state: str, number: int) -> Path:
+        return self._folder / state / f"{number:0{_DIGITS}d}.push"
+
+    def _problem(self, number: int) -> Path:
+        return self._path("refused", number).with_suffix(".problem.json")
+
+    def _receipt(self, number: int) -> Path:
+        return self._folder / "receipts" / f"{number:0{_DIGITS}d}.json"
+
+
+def _numbered(folder: Path, suffix: str) -> OrderedDict[int, int]:
+    """Return the sizes of the folder's numbered files, by number."""
+    paths = (path for path in folder.glob(f"*{suffix}") if path.stem.isdecimal())
+    return OrderedDict(sorted((int(path.stem), path.stat().st_size) for path in paths))

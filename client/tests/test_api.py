@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from vigie_client import FieldError, VigieApi, VigieError, VigieUnreachable, __version__
+
+if TYPE_CHECKING:
+    from conftest import ScriptedService
+
+
+@pytest.fixture
+def api(service: ScriptedService, key: str) -> VigieApi:
+    return VigieApi("https://vigie.test/base/", key, "stroke", transport=service.transport)
+
+
+def test_a_round_goes_where_the_wire_format_says(
+    api: VigieApi, service: ScriptedService, key: str
+) -> None:
+    receipt = VigieApi("https://vigie.test", key, "stroke", transport=service.transport).push_round(
+        "run-1", 23, "evaluate", b'{"attempt":2}'
+    )
+    (request,) = service.requests
+    assert request.method == "POST"
+    assert (
+        str(request.url) == "https://vigie.test/v1/federations/stroke/runs/run-1/rounds/23/evaluate"
+    )
+    assert request.headers["Authorization"] == f"Bearer {key}"
+    assert request.headers["User-Agent"] == f"vigie-client/{__version__}"
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.content == b'{"attempt":2}'
+    assert (receipt.round, receipt.attempt, receipt.accepted) == (23, 2, 2)
+    assert receipt.received_at.isoformat() == "2026-11-21T10:00:00.123456+00:00"
+
+
+def test_names_are_quoted_and_a_base_path_is_kept(api: VigieApi, service: ScriptedService) -> None:
+    service.script.append(httpx.Response(200, json={"id": "bs_1"}))
+    assert api.get_bin_spec("a/b ?") == {"id": "bs_1"}
+    raw = service.requests[0].url.raw_path
+    assert raw == b"/base/v1/federations/stroke/bin-specs/a%2Fb%20%3F"
+
+
+def test_a_problem_becomes_an_error_with_its_facts(api: VigieApi, service: ScriptedService) -> None:
+    service.script.append(service.problem(422, "invalid_round"))
+    with pytest.raises(VigieError) as caught:
+        api.push_round("r", 1, "fit", b"{}")
+    error = caught.value
+    assert (error.status, error.code, error.detail) == (
+        422,
+        "invalid_round",
+        "It is invalid_round.",
+    )
+    assert error.errors == (FieldError("clients.0", "invalid_round", "so it is"),)
+    assert str(error) == "422 invalid_round: It is invalid_round. (clients.0: so it is)"
+    assert not error.transient
+
+
+@pytest.mark.parametrize(
+    "content", [b"<html>", b"[1]", b'{"errors": "none", "type": "about:blank"}']
+)
+def test_any_other_refusal_is_told_by_its_status(
+    api: VigieApi, service: ScriptedService, content: bytes
+) -> None:
+    service.script.append(httpx.Response(404, content=content))
+    with pytest.raises(VigieError, match="404 http_404: Not Found"):
+        api.rounds()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(202, json={}),
+        httpx.Response(202, json=[]),
+        httpx.Response(204),
+        httpx.Response(200, text="<html>Welcome to the hotel's network</html>"),
+        httpx.ConnectError("refused"),
+        httpx.ReadTimeout(""),
+        httpx.RemoteProtocolError("cut off"),
+    ],
+)
+def test_what_is_no_answer_of_vigies_counts_as_unreachable(
+    api: VigieApi, service: ScriptedService, answer: httpx.Response | Exception
+) -> None:
+    service.script.append(answer)
+    with pytest.raises(VigieUnreachable, match=r"https://vigie\.test/base"):
+        api.push_round("r", 1, "fit", b"{}")
+
+
+def test_bin_specs_rounds_and_versions(api: VigieApi, service: ScriptedService) -> None:
+    service.script.extend(
+        [
+            httpx.Response(200, json={"id": "bs_1", "labels": ["no", "yes"]}),
+            httpx.Response(200, json=[{"round": 1}]),
+            httpx.Response(201, json={"version": "3", "run": "run-1"}),
+        ]
+    )
+    assert api.put_bin_spec({"labels": ["no", "yes"]})["id"] == "bs_1"
+    assert api.rounds(model="late", limit=5) == [{"round": 1}]
+    version = api.register_version("late/arrival", "run-1", "a" * 64, parent_version="2")
+    assert version.version == "3"
+    assert version.details["run"] == "run-1"
+    bins, rounds, versions = service.requests
+    assert bins.method == versions.method == "POST"
+    assert rounds.url.query == b"limit=5&model=late"
+    assert versions.url.raw_path.endswith(b"/models/late%2Farrival/versions")
+    assert json.loads(versions.content)["parent_version"] == "2"
+
+
+def test_a_digest_that_is_none_is_refused_before_sending(
+    api: VigieApi, service: ScriptedService
+) -> None:
+    with pytest.raises(ValueError, match="64 lower-case hex digits"):
+        api.register_version("m", "r", "A" * 64)
+    assert service.requests == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "vigie.test",
+        "ftp://vigie.test",
+        "https://",
+        "https://me:pw@vigie.test",
+        "https://v.test?a=1",
+    ],
+)
+def test_a_url_that_cannot_work_is_refused(url: str, key: str) -> None:
+    with pytest.raises(ValueError, match="The URL"):
+        VigieApi(url, key, "stroke")
+
+
+@pytest.mark.parametrize("bad", ["", "vk_secret\n", "vk_secret x", "vk_secrét"])
+def test_a_key_that_fits_no_header_is_refused_unseen(bad: str) -> None:
+    with pytest.raises(ValueError, match="API key") as caught:
+        VigieApi("https://vigie.test", bad, "stroke")
+    assert "secr" not in str(caught.value)
+
+
+def test_the_key_is_hidden(api: VigieApi, key: str) -> None:
+    assert key not in repr(api)
+    assert "vigie.test" in repr(api)
