@@ -4,17 +4,21 @@ from fastapi import FastAPI
 
 from app.audit.router import router as audit
 from app.console.router import router as console
-from app.core import logging, problems
+from app.core import logging, metrics, problems
 from app.core.body_limit import BodyLimit
 from app.core.database import database
 from app.core.health import router as health
+from app.core.metrics import Sample, Source, by_label
 from app.core.settings import Settings
 from app.core.settings import settings as read_settings
+from app.drift.report_router import router as reports
 from app.drift.router import router as drift
 from app.federations.router import router as federations
+from app.incidents import service as incident_service
 from app.incidents.router import router as incidents
 from app.registry.router import router as registry
 from app.retraining.router import router as retraining
+from app.rounds import service as round_service
 from app.rounds.router import router as rounds
 
 DESCRIPTION = """
@@ -24,6 +28,26 @@ incidents, asks for retraining, compares the new version as a canary, and lets a
 Every call but the health checks needs `Authorization: Bearer vg_...`. Times are UTC. Refusals are
 problem details (RFC 9457) that name the field.
 """
+
+SOURCES = (
+    Source(
+        "vigie_rounds_total",
+        "Rounds accepted.",
+        lambda session: [Sample(round_service.count_rounds(session))],
+    ),
+    Source(
+        "vigie_refusals_total",
+        "Refused records and pushes by code.",
+        lambda session: by_label(round_service.refusal_counts(session, None)),
+        ("code",),
+    ),
+    Source(
+        "vigie_incidents_open",
+        "Incidents not resolved, by severity.",
+        lambda session: by_label(incident_service.open_by_severity(session)),
+        ("severity",),
+    ),
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -42,7 +66,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.database = database(settings.database)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     problems.install(app)
-    domains = (federations, rounds, drift, incidents, registry, retraining, audit)
-    for router in (health, *domains, console):
+    metrics.install(app, SOURCES)
+    domains = (federations, rounds, drift, reports, incidents, registry, retraining, audit)
+    for router in (health, metrics.router, *domains, console):
         app.include_router(router)
     return app

@@ -9,6 +9,7 @@ from celery.signals import setup_logging
 from app.core import logging
 from app.core.settings import Settings
 from app.core.settings import settings as read_settings
+from workers.schedule import beat_schedule
 
 # A publish to a stopped Redis would otherwise block for most of a minute.
 SOCKET_SECONDS = 2
@@ -30,6 +31,7 @@ def create_celery(settings: Settings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_transport_options=_transport_options(settings),
         task_publish_retry_policy={"max_retries": 1},
+        beat_schedule=beat_schedule(settings),
         beat_schedule_filename=str(settings.data_dir.absolute() / "beat-schedule"),
         beat_max_loop_interval=min(5.0, settings.sweep_seconds),
         enable_utc=True,

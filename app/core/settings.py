@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
 
 from app.core.secret import load_or_make_secret
 
@@ -23,8 +24,14 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         default=None, description="SQLAlchemy address; default: SQLite in the data folder."
     )
+    database_password_file: Path | None = Field(
+        default=None, description="File with the password that goes into the database's address."
+    )
     broker_url: str | None = Field(
         default=None, description="Celery broker; default: files in the data folder."
+    )
+    broker_password_file: Path | None = Field(
+        default=None, description="File with the password that goes into the broker's address."
     )
     mlflow_uri: str | None = Field(
         default=None,
@@ -61,12 +68,13 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The SQLAlchemy address in force."""
-        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'vigie.db'}"
+        url = self.database_url or f"sqlite:///{self.data_dir.absolute() / 'vigie.db'}"
+        return _with_password(url, self.database_password_file)
 
     @property
     def broker(self) -> str:
         """The Celery broker in force."""
-        return self.broker_url or "filesystem://"
+        return _with_password(self.broker_url or "filesystem://", self.broker_password_file)
 
     @property
     def broker_dir(self) -> Path:
@@ -101,6 +109,14 @@ class Settings(BaseSettings):
         if self.secret is not None:
             return self.secret.get_secret_value().encode()
         return load_or_make_secret(self.secret_file or self.data_dir / "secret")
+
+
+def _with_password(url: str, file: Path | None) -> str:
+    """The address with the password from the file in it."""
+    if file is None:
+        return url
+    password = file.read_text().strip()
+    return make_url(url).set(password=password).render_as_string(hide_password=False)
 
 
 @lru_cache

@@ -8,7 +8,8 @@ from sqlmodel import Session
 from app.core import clock
 from app.core.errors import NotFoundError
 from app.drift import measurements, repository
-from app.drift.judging import Case, Finding, judge
+from app.drift.findings import Case, Finding
+from app.drift.judging import error_budget, judge
 from app.drift.measurements import RoundMeasure
 from app.drift.references import freeze_named, freeze_newest, in_force
 from app.drift.tables import Reference, Verdict
@@ -61,7 +62,7 @@ def evaluate(session: Session, round_: Round) -> list[Verdict]:
         units=measurements.units(bins),
     )
     verdicts = [
-        _verdict(finding, federation, round_, reference, policy.false_discovery_rate)
+        _verdict(finding, federation, round_, reference, error_budget(policy, finding.scope.kind))
         for finding in judge(case)
     ]
     session.add_all(verdicts)

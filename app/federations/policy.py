@@ -36,6 +36,11 @@ class DriftPolicy(PolicyPart):
     false_discovery_rate: Probability = Field(
         default=0.05, description="Error budget of a round: expected share of false drifts."
     )
+    cohort_false_discovery_rate: Probability = Field(
+        default=0.01,
+        description="The same for cohorts: stricter, since there are many and each may open an"
+        " incident of its own.",
+    )
     latest_rounds: int = Field(
         default=3, ge=1, le=99, description="Newest rounds whose median is judged; an odd number."
     )

@@ -1,5 +1,136 @@
-"""HTTP of registry."""
+"""HTTP of models, versions, their comparison, and promotions."""
 
-from fastapi import APIRouter
+from typing import Annotated
+from uuid import UUID
 
-router = APIRouter(tags=["registry"])
+from fastapi import APIRouter, Depends, Query, status
+from sqlmodel import Session
+
+from app.core.http import ReadSession, WriteSession
+from app.core.ids import Slug
+from app.federations.dependencies import Access, in_federation
+from app.federations.roles import Permission
+from app.registry import service
+from app.registry.schemas import (
+    Comparison,
+    DecisionIn,
+    ModelIn,
+    ModelOut,
+    PromotionIn,
+    PromotionOut,
+    VersionIn,
+    VersionOut,
+)
+from app.registry.tables import Model, ModelVersion, Promotion
+
+router = APIRouter(prefix="/v1/federations/{federation}", tags=["registry"])
+
+Reader = Annotated[Access, Depends(in_federation(Permission.READ))]
+Registrar = Annotated[Access, Depends(in_federation(Permission.REGISTER_VERSIONS))]
+Submitter = Annotated[Access, Depends(in_federation(Permission.SUBMIT_PROMOTIONS))]
+Decider = Annotated[Access, Depends(in_federation(Permission.DECIDE_PROMOTIONS))]
+
+
+@router.post("/models", status_code=status.HTTP_201_CREATED, response_model=ModelOut)
+def create_model(body: ModelIn, access: Registrar, session: WriteSession) -> Model:
+    """Make a model; one of that name that exists is answered as it is."""
+    federation = access.federation(session)
+    return service.ensure_model(session, federation.id, body.name, access.actor)
+
+
+@router.get("/models", response_model=list[ModelOut])
+def list_models(access: Reader, session: ReadSession) -> list[Model]:
+    """The federation's models, with their champions and canaries."""
+    return service.models_of(session, access.federation(session).id)
+
+
+@router.post(
+    "/models/{model}/versions", status_code=status.HTTP_201_CREATED, response_model=VersionOut
+)
+def register_version(
+    model: Slug, body: VersionIn, access: Registrar, session: WriteSession
+) -> ModelVersion:
+    """Register a version: a model's first is champion at once, a later one its canary.
+
+    The same run and weights again are answered with the version that they made.
+    """
+    return service.register(session, access.federation(session), model, body, access.actor)
+
+
+@router.get("/models/{model}/versions", response_model=list[VersionOut])
+def list_versions(model: Slug, access: Reader, session: ReadSession) -> list[ModelVersion]:
+    """A model's versions with their lineage, oldest first."""
+    return service.versions_of(session, access.federation(session).id, model)
+
+
+@router.get("/models/{model}/versions/{version}/comparison")
+def compare_version(model: Slug, version: Slug, access: Reader, session: ReadSession) -> Comparison:
+    """A version beside the champion on the same examples, over all their canary rounds."""
+    return service.comparison(session, access.federation(session), model, version)
+
+
+@router.post("/promotions", status_code=status.HTTP_201_CREATED)
+def draft_promotion(body: PromotionIn, access: Submitter, session: WriteSession) -> PromotionOut:
+    """Draft a promotion; a model has one open promotion at a time."""
+    federation = access.federation(session)
+    promotion = service.draft_promotion(
+        session, federation, body.model, body.candidate, access.actor, body.why
+    )
+    return _out(session, promotion)
+
+
+@router.get("/promotions")
+def list_promotions(
+    access: Reader, session: ReadSession, limit: Annotated[int, Query(ge=1, le=1000)] = 50
+) -> list[PromotionOut]:
+    """The newest promotions, newest first."""
+    found = service.promotions_of(session, access.federation(session).id, limit)
+    return [_out(session, promotion) for promotion in found]
+
+
+@router.get("/promotions/{promotion_id}")
+def read_promotion(promotion_id: UUID, access: Reader, session: ReadSession) -> PromotionOut:
+    """One promotion, with the evidence as it was submitted."""
+    federation = access.federation(session)
+    return _out(session, service.get_promotion(session, federation.id, promotion_id))
+
+
+@router.post("/promotions/{promotion_id}/submit")
+def submit_promotion(promotion_id: UUID, access: Submitter, session: WriteSession) -> PromotionOut:
+    """Freeze the evidence and ask for a decision; its author does this."""
+    federation = access.federation(session)
+    return _out(session, service.submit(session, federation, promotion_id, access.actor))
+
+
+@router.post("/promotions/{promotion_id}/approve")
+def approve_promotion(
+    promotion_id: UUID, body: DecisionIn, access: Decider, session: WriteSession
+) -> PromotionOut:
+    """Approve; never by who submitted it or registered the candidate. A worker applies it."""
+    federation = access.federation(session)
+    promotion = service.approve(session, federation, promotion_id, access.actor, body.reason)
+    return _out(session, promotion)
+
+
+@router.post("/promotions/{promotion_id}/reject")
+def reject_promotion(
+    promotion_id: UUID, body: DecisionIn, access: Decider, session: WriteSession
+) -> PromotionOut:
+    """Reject; never by who submitted it or registered the candidate."""
+    federation = access.federation(session)
+    promotion = service.reject(session, federation, promotion_id, access.actor, body.reason)
+    return _out(session, promotion)
+
+
+@router.post("/promotions/{promotion_id}/roll-back")
+def roll_back_promotion(
+    promotion_id: UUID, body: DecisionIn, access: Decider, session: WriteSession
+) -> PromotionOut:
+    """Make the version before champion again, or take back an approval not yet in force."""
+    federation = access.federation(session)
+    promotion = service.roll_back(session, federation, promotion_id, access.actor, body.reason)
+    return _out(session, promotion)
+
+
+def _out(session: Session, promotion: Promotion) -> PromotionOut:
+    return PromotionOut.of(promotion, service.model_of(session, promotion).name)

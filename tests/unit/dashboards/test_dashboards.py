@@ -25,14 +25,14 @@ PANELS = [
 ]
 
 
-def test_the_committed_json_is_what_the_code_writes(tmp_path: Path):
+def test_the_committed_json_is_what_the_code_writes(tmp_path: Path) -> None:
     written = {path.name: path.read_bytes() for path in commands.build(tmp_path)}
     committed = {path.name: path.read_bytes() for path in COMMITTED.glob("*.json")}
     assert written == committed, "Run `vigie dashboards build` and commit what it wrote."
 
 
 @pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS.keys())
-def test_ids_are_unique_and_the_schema_is_the_classic_one(document: dict[str, Any]):
+def test_ids_are_unique_and_the_schema_is_the_classic_one(document: dict[str, Any]) -> None:
     ids = [panel["id"] for panel in document["panels"]]
     assert len(set(ids)) == len(ids)
     assert min(ids) >= 1
@@ -41,21 +41,23 @@ def test_ids_are_unique_and_the_schema_is_the_classic_one(document: dict[str, An
 
 
 @pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS.keys())
-def test_panels_lie_on_the_grid_and_never_overlap(document: dict[str, Any]):
+def test_panels_lie_on_the_grid_and_never_overlap(document: dict[str, Any]) -> None:
     places = [panel["gridPos"] for panel in document["panels"]]
     assert all(place["x"] + place["w"] <= GRID_WIDTH for place in places)
     assert not [pair for pair in combinations(places, 2) if _overlap(*pair)]
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_a_panel_says_how_to_read_it(panel: dict[str, Any]):
+def test_a_panel_says_how_to_read_it(panel: dict[str, Any]) -> None:
     assert panel["type"] in PANEL_TYPES
     assert len(panel["description"]) > len(panel["title"])
     assert panel["description"].endswith(".")
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_every_query_names_itself_and_a_data_source_that_is_provisioned(panel: dict[str, Any]):
+def test_every_query_names_itself_and_a_data_source_that_is_provisioned(
+    panel: dict[str, Any],
+) -> None:
     references = [target["refId"] for target in panel["targets"]]
     assert references
     assert all(references)
@@ -64,21 +66,21 @@ def test_every_query_names_itself_and_a_data_source_that_is_provisioned(panel: d
         assert (holder["datasource"]["type"], holder["datasource"]["uid"]) in _provisioned()
 
 
-def test_variables_and_annotations_use_a_data_source_that_is_provisioned():
+def test_variables_and_annotations_use_a_data_source_that_is_provisioned() -> None:
     for document in DOCUMENTS.values():
         for item in (*document["templating"]["list"], *document["annotations"]["list"]):
             source = item["datasource"]
             assert (source["type"], source["uid"]) in _provisioned()
 
 
-def test_every_color_is_of_the_palette():
+def test_every_color_is_of_the_palette() -> None:
     allowed = {value for name, value in vars(palette).items() if name.isupper()}
     used = {text for document in DOCUMENTS.values() for text in _texts(document) if text[:1] == "#"}
     assert used
     assert used <= allowed
 
 
-def test_the_provider_reads_the_folder_that_holds_the_dashboards():
+def test_the_provider_reads_the_folder_that_holds_the_dashboards() -> None:
     provider = yaml.safe_load((PROVISIONED / "dashboards/vigie.yaml").read_text())["providers"][0]
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     mounts = dict(
@@ -91,7 +93,7 @@ def test_the_provider_reads_the_folder_that_holds_the_dashboards():
     assert provider["folderUid"] == commands.FOLDER_UID
 
 
-def test_no_provisioning_file_holds_a_secret():
+def test_no_provisioning_file_holds_a_secret() -> None:
     for path in PROVISIONED.rglob("*.yaml"):
         for source in yaml.safe_load(path.read_text()).get("datasources", []):
             for value in source.get("secureJsonData", {}).values():

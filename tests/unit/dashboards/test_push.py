@@ -51,7 +51,7 @@ class Handler(BaseHTTPRequestHandler):
             self.server.dashboards[body["dashboard"]["uid"]] = body
         self._answer(200, {"status": "success"})
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Tests print nothing."""
 
     def _allowed(self) -> bool:
@@ -79,7 +79,7 @@ def grafana() -> Iterator[Grafana]:
         thread.join()
 
 
-def test_a_push_makes_the_folder_and_stores_the_dashboards_in_it(grafana: Grafana):
+def test_a_push_makes_the_folder_and_stores_the_dashboards_in_it(grafana: Grafana) -> None:
     commands.push(grafana.url, TOKEN)
 
     assert grafana.folders == {"vigie": "Vigie"}
@@ -88,7 +88,7 @@ def test_a_push_makes_the_folder_and_stores_the_dashboards_in_it(grafana: Grafan
     assert stored["dashboard"] == commands.documents()[federation.UID]
 
 
-def test_a_second_push_changes_nothing(grafana: Grafana):
+def test_a_second_push_changes_nothing(grafana: Grafana) -> None:
     commands.push(grafana.url, TOKEN)
     first = dict(grafana.dashboards)
     commands.push(grafana.url, TOKEN)
@@ -98,7 +98,7 @@ def test_a_second_push_changes_nothing(grafana: Grafana):
     assert all(change["overwrite"] for change in grafana.dashboards.values())
 
 
-def test_a_wrong_token_is_an_error_and_stores_nothing(grafana: Grafana):
+def test_a_wrong_token_is_an_error_and_stores_nothing(grafana: Grafana) -> None:
     with pytest.raises(GrafanaUnauthorizedError):
         commands.push(grafana.url, "wrong")
     assert not grafana.dashboards

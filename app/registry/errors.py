@@ -1,0 +1,82 @@
+"""What a version or a promotion can be refused for."""
+
+from app.core.errors import DomainError, ErrorKind, FieldError
+
+
+class UnknownParentError(DomainError):
+    """A version names a parent that its model does not have."""
+
+    code = "unknown_parent"
+
+    def __init__(self, parent: str) -> None:
+        message = f"The model has no version {parent}; name one that it has, or none."
+        super().__init__(message, (FieldError("parent_version", self.code, message),))
+
+
+class NotACandidateError(DomainError):
+    """The champion cannot ask to become champion."""
+
+    code = "not_a_candidate"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, version: str) -> None:
+        super().__init__(f"Version {version} is the champion already; name another version.")
+
+
+class OpenPromotionError(DomainError):
+    """A model has one open promotion at a time."""
+
+    code = "open_promotion"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, promotion: object, state: str) -> None:
+        super().__init__(
+            f"Promotion {promotion} of this model is {state.replace('_', ' ')}; it has to be"
+            " rejected, applied or rolled back first."
+        )
+
+
+class ChampionChangedError(DomainError):
+    """The champion is another version than the one that the promotion is about."""
+
+    code = "champion_changed"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, expected: str, champion: str | None) -> None:
+        super().__init__(
+            f"This promotion stands on version {expected} being champion, and version {champion}"
+            " is. Reject it, and draft one against the champion of today."
+        )
+
+
+class EvidenceChangedError(DomainError):
+    """The evidence is no longer what was submitted."""
+
+    code = "evidence_changed"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The evidence does not have the SHA-256 that it had when it was submitted, so nobody"
+            " can say what is being signed. Reject this promotion and draft another."
+        )
+
+
+class FourEyesError(DomainError):
+    """Nobody decides on their own work."""
+
+    code = "four_eyes"
+    kind = ErrorKind.FORBIDDEN
+
+    def __init__(self, actor: str, what: str) -> None:
+        super().__init__(f"{actor} {what}, so a second person has to decide on the promotion.")
+
+
+class NotTheAuthorError(DomainError):
+    """A draft is submitted by whoever wrote it: that name is the one that may not decide."""
+
+    code = "not_the_author"
+    kind = ErrorKind.FORBIDDEN
+
+    def __init__(self, author: str) -> None:
+        super().__init__(f"{author} drafted this promotion and has to submit it.")

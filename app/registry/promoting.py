@@ -1,0 +1,69 @@
+"""Putting an approved promotion in force: the effect of the task `registry.apply_promotion`.
+
+MLflow's alias moves first, then the champion here, with the reference, the audit and what follows
+from it in one transaction. A crash in between repeats the first step, which changes nothing.
+"""
+
+from uuid import UUID
+
+from sqlmodel import Session
+
+from app.core import clock, outbox
+from app.core.states import advance
+from app.drift import service as drift
+from app.federations import service as federations
+from app.registry import mirroring, repository
+from app.registry.mirroring import Mirrored, Wanted
+from app.registry.promotions import NEXT, PromotionState, audit_step, locked
+from app.registry.tables import Model, Promotion
+
+ON_APPLIED = "incidents.on_promotion_applied"
+
+perform = mirroring.perform
+
+
+def prepare(session: Session, promotion_id: UUID) -> Wanted | None:
+    """MLflow with the candidate as champion; None unless the promotion is approved."""
+    promotion = repository.promotion_with_id(session, promotion_id)
+    if promotion is None or promotion.state != PromotionState.APPROVED:
+        return None
+    model = repository.model_with_id(session, promotion.model_id)
+    return mirroring.wanted_with(
+        session, model, promotion.candidate, _canary_after(model, promotion)
+    )
+
+
+def record(session: Session, promotion_id: UUID, mirrored: Mirrored) -> None:
+    """Make the candidate champion, freeze its reference, and tell who waits for it.
+
+    If the promotion was taken back meanwhile, MLflow's aliases are put right again instead.
+    """
+    found = repository.promotion_with_id(session, promotion_id)
+    assert found is not None  # promotions are never deleted, and `prepare` found it
+    model, promotion = locked(session, found.federation_id, promotion_id)
+    mirroring.keep_numbers(session, model, mirrored)
+    if promotion.state == PromotionState.APPROVED:
+        _apply(session, model, promotion)
+    # A mirroring that ran at the same time may have put the old aliases back.
+    mirroring.mirror_again(session, model)
+
+
+def _apply(session: Session, model: Model, promotion: Promotion) -> None:
+    assert promotion.decided_by is not None  # the state says that it was approved
+    before = {"champion": model.champion, "canary": model.canary}
+    current = PromotionState(promotion.state)
+    promotion.state = advance("promotion", NEXT, current, PromotionState.APPLIED)
+    promotion.applied_at = clock.now()
+    model.canary = _canary_after(model, promotion)
+    model.champion = promotion.candidate
+    session.add_all([model, promotion])
+    federation = federations.get(session, promotion.federation_id)
+    after = {"champion": model.champion, "canary": model.canary}
+    audit_step(session, promotion, mirroring.MIRRORED_BY, "apply", after, promotion.reason, before)
+    drift.freeze_newest(session, federation, model.name, promotion.candidate, promotion.decided_by)
+    outbox.enqueue(session, ON_APPLIED, promotion.id)
+
+
+def _canary_after(model: Model, promotion: Promotion) -> str | None:
+    """The candidate is canary no more; a newer version that is stays so."""
+    return None if model.canary == promotion.candidate else model.canary

@@ -1,0 +1,187 @@
+"""API bodies of models, versions, comparisons and promotions."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from app.core.ids import Slug
+from app.federations.schemas import Body
+from app.registry.tables import Promotion
+from app.rounds.schemas import Sha256
+
+
+def _no_climbing(value: str) -> str:
+    if ".." in value:
+        raise ValueError("an artifact's address has no '..' in it")
+    return value
+
+
+# What MLflow takes as a version's source without a run: object stores, and no path of a server.
+ArtifactUri = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(s3|gs|abfss|wasbs|hdfs)://[A-Za-z0-9][A-Za-z0-9._~/@:+=-]*$", max_length=500
+    ),
+    AfterValidator(_no_climbing),
+]
+Note = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=2000)]
+Reason = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^\x00]*$", min_length=1, max_length=2000, strip_whitespace=True),
+]
+
+
+class ModelIn(Body):
+    """A model, which is made if the federation does not have it."""
+
+    name: Slug = Field(examples=["late-arrival"])
+
+
+class ModelOut(BaseModel):
+    """A model, and which of its versions are champion and canary."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    champion: str | None
+    canary: str | None
+    created_at: datetime
+
+
+class VersionIn(Body):
+    """A new version: the run that made it, and the hash of its weights."""
+
+    run: Slug = Field(examples=["spring-2013"])
+    weights_sha256: Sha256 = Field(examples=["0" * 64])
+    parent_version: Slug | None = Field(default=None, examples=["1"])
+    artifact_uri: ArtifactUri | None = Field(default=None, examples=["s3://models/late-arrival/2"])
+    note: Note | None = None
+
+
+class VersionOut(BaseModel):
+    """A version with its lineage."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    version: str
+    run: str
+    weights_sha256: str
+    parent_version: str | None
+    retrain_request_id: UUID | None
+    incident_id: UUID | None
+    lineage: dict[str, Any]
+    artifact_uri: str | None
+    note: str | None
+    mlflow_version: str | None = Field(description="Null until MLflow's registry has it.")
+    registered_by: str
+    created_at: datetime
+
+
+class Measured(BaseModel):
+    """How one version did on the examples that both were measured on."""
+
+    log_loss: float = Field(description="Nats per example.")
+    error_rate: float
+
+
+class Difference(BaseModel):
+    """How much the candidate differs, candidate minus champion; the client is the unit."""
+
+    log_loss: float = Field(description="Nats per example; below 0 the candidate is better.")
+    lower: float
+    upper: float
+    confidence: float
+    p_superior: float | None = Field(
+        description="One-sided: a difference as low, were the candidate no better."
+    )
+    p_non_inferior: float | None = Field(
+        description="One-sided: a difference as low, were it worse by the margin."
+    )
+    margin: float
+    p_mcnemar: float | None = Field(description="Two-sided, on examples one version got wrong.")
+
+
+class CohortComparison(BaseModel):
+    """The same, for the clients of one cohort."""
+
+    cohort: str = Field(examples=["hub=EWR"])
+    clients: int
+    examples: int
+    champion_measured: Measured
+    candidate_measured: Measured
+    difference: Difference | None
+
+
+class Confusions(BaseModel):
+    """Confusion matrices in examples: rows are the truth, columns what was predicted."""
+
+    champion: list[list[float]]
+    candidate: list[list[float]]
+
+
+class Recommendation(BaseModel):
+    """What the evidence speaks for, in a word and in a sentence."""
+
+    action: Literal["promote", "keep_collecting", "reject"]
+    sentence: str
+
+
+class Comparison(BaseModel):
+    """Candidate and champion on the same examples, over all canary rounds of the pair."""
+
+    model: str
+    candidate: str
+    champion: str
+    rounds: int
+    round_ids: list[UUID]
+    clients: int
+    examples: int
+    champion_measured: Measured | None
+    candidate_measured: Measured | None
+    difference: Difference | None
+    agreement: list[list[float]] = Field(
+        description="[[both right, champion only], [candidate only, both wrong]], in examples."
+    )
+    confusion: Confusions | None
+    cohorts: list[CohortComparison]
+    recommendation: Recommendation
+
+
+class PromotionIn(Body):
+    """A promotion to draft."""
+
+    model: Slug = Field(examples=["late-arrival"])
+    candidate: Slug = Field(examples=["2"])
+    why: Reason = Field(examples=["Retrained on the summer; better at all hubs."])
+
+
+class DecisionIn(Body):
+    """A decision, with the reason that goes on record with the name."""
+
+    reason: Reason = Field(examples=["Better at every hub over two canary rounds."])
+
+
+class PromotionOut(BaseModel):
+    """A promotion: what was asked, on which evidence, and who decided."""
+
+    id: UUID
+    model: str
+    candidate: str
+    champion: str
+    state: Literal["draft", "awaiting_review", "approved", "rejected", "applied", "rolled_back"]
+    evidence: dict[str, Any]
+    evidence_sha256: str | None
+    submitted_by: str
+    submitted_at: datetime | None
+    decided_by: str | None
+    decided_at: datetime | None
+    reason: str | None
+    applied_at: datetime | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, promotion: Promotion, model: str) -> "PromotionOut":
+        """A stored promotion of the model of that name."""
+        return cls.model_validate({**promotion.model_dump(), "model": model})

@@ -1,0 +1,39 @@
+"""The registry's decisions: versions, their comparison, and promotions (each in its own file)."""
+
+from app.registry.canary import comparison
+from app.registry.promotions import (
+    approve,
+    draft_promotion,
+    get_promotion,
+    model_of,
+    promotions_of,
+    reject,
+    roll_back,
+    submit,
+)
+from app.registry.versions import (
+    ensure_model,
+    model_named,
+    models_of,
+    register,
+    version_named,
+    versions_of,
+)
+
+__all__ = [
+    "approve",
+    "comparison",
+    "draft_promotion",
+    "ensure_model",
+    "get_promotion",
+    "model_named",
+    "model_of",
+    "models_of",
+    "promotions_of",
+    "register",
+    "reject",
+    "roll_back",
+    "submit",
+    "version_named",
+    "versions_of",
+]

@@ -1,0 +1,24 @@
+"""What beat asks for, and how often. Beat knows these names alone, and no database."""
+
+from typing import Any
+
+from app.core.settings import Settings
+
+SWEEP, RELEASE_LEASES, REPEAT_ALERTS = (
+    "periodic.sweep",
+    "periodic.release_leases",
+    "periodic.repeat_alerts",
+)
+LEASE_CHECK_SECONDS, ALERT_REPEAT_SECONDS = 10.0, 60.0
+
+
+def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
+    """The periodic tasks; one that waits longer than its period is dropped, the next is due."""
+    return {
+        name: {"task": name, "schedule": seconds, "options": {"expires": 2 * seconds + 1}}
+        for name, seconds in (
+            (SWEEP, settings.sweep_seconds),
+            (RELEASE_LEASES, LEASE_CHECK_SECONDS),
+            (REPEAT_ALERTS, ALERT_REPEAT_SECONDS),
+        )
+    }
