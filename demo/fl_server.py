@@ -141,8 +141,8 @@ class FlServer:
         self, run: str, version: str, done: FitRound, request: RetrainRequest | None
     ) -> None:
         records = [reports.fit_record(self.pseudonyms, update) for update in done.updates]
-        asked = {} if request is None else {"retrain_request": request.id}
-        self._push(run, done.number, "fit", version, records, **asked)
+        asked = None if request is None else request.id
+        self._push(run, done.number, "fit", version, records, request=asked)
 
     def _report_past(self, version: str, weeks: Iterable[int], run: str) -> None:
         """Report how a version does on weeks that are over: what its reference is made from."""
@@ -167,7 +167,7 @@ class FlServer:
         *,
         beside: str | None = None,
         step: int | None = None,
-        **more: str,
+        request: str | None = None,
     ) -> None:
         step = self.week if step is None else step
         started, ended = week_span(step)
@@ -190,8 +190,8 @@ class FlServer:
                 "sampled": len(records),
                 "replied": len(records),
             },
+            "retrain_request": request,
             "clients": records,
-            **more,
         }
         self._reporter.push(run, number, phase, body)
 

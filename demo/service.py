@@ -107,7 +107,7 @@ class Person:
         self.name = name
         self.key = key
         self._http = httpx.Client(
-            base_url=f"{service.url}/v1/federations",
+            base_url=service.url,
             headers={"Authorization": f"Bearer {key}"},
             timeout=30,
         )
@@ -117,11 +117,11 @@ class Person:
 
     def get(self, path: str, **query: str | int) -> Any:  # noqa: ANN401 - JSON
         """The JSON answer to GET."""
-        return self._answer(self._http.get(path, params=query))
+        return self._answer(self._http.get(f"/v1/federations{path}", params=query))
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
         """The JSON answer to POST."""
-        return self._answer(self._http.post(path, json=body if body is not None else {}))
+        return self._answer(self._http.post(f"/v1/federations{path}", json=dict(body or {})))
 
     def close(self) -> None:
         """Close the connections."""

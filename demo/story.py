@@ -64,8 +64,8 @@ class Story:
             "cohort": "all carriers",
             "clients": comparison["clients"],
             "examples": comparison["examples"],
-            "champion": comparison["champion_measured"],
-            "candidate": comparison["candidate_measured"],
+            "champion_measured": comparison["champion_measured"],
+            "candidate_measured": comparison["candidate_measured"],
             "difference": comparison["difference"],
         }
         for row in (whole, *comparison["cohorts"]):
@@ -125,7 +125,8 @@ def _loss_cell(losses: Mapping[str, float], version: str) -> str:
 
 
 def _comparison_cells(row: Mapping[str, Any]) -> Sequence[str]:
-    champion, candidate, difference = row["champion"], row["candidate"], row["difference"]
+    champion, candidate = row["champion_measured"], row["candidate_measured"]
+    difference = row["difference"]
     gap = interval = "-"
     if difference is not None:
         gap = f"{difference['log_loss']:+.4f}"

@@ -11,7 +11,6 @@ from detectors.errors import DetectorError
 from detectors.histogram import Histogram, merge
 from detectors.ks import ks_histogram, ks_samples, ks_weighted
 from detectors.median_shift import median_shift
-from detectors.median_shift import median_shift
 from detectors.mix import (
     HistogramSplit,
     Rate,
@@ -25,7 +24,7 @@ from detectors.multiplicity import benjamini_hochberg, benjamini_yekutieli
 from detectors.outcome import Outcome
 from detectors.overdispersion import RoundVariation, effective_sample_size, estimate_variation
 from detectors.page_hinkley import Direction, PageHinkley
-from detectors.paired import PairedResult, Recommendation, compare_paired
+from detectors.paired import CanaryComparison, PairedDifference, Recommendation, compare_canary
 from detectors.projections import ProjectedEnergy, directions, energy_from_projections
 from detectors.protocol import HistogramTest, SequentialDetector, TwoSampleTest
 from detectors.result import TwoSampleResult
@@ -33,6 +32,7 @@ from detectors.standardise import Score, Standardiser, mean_shift
 
 __all__ = [
     "Adwin",
+    "CanaryComparison",
     "DetectorError",
     "Direction",
     "Histogram",
@@ -41,7 +41,7 @@ __all__ = [
     "MultiflowAdapter",
     "Outcome",
     "PageHinkley",
-    "PairedResult",
+    "PairedDifference",
     "ProjectedEnergy",
     "Rate",
     "RateSplit",
@@ -54,7 +54,7 @@ __all__ = [
     "TwoSampleTest",
     "benjamini_hochberg",
     "benjamini_yekutieli",
-    "compare_paired",
+    "compare_canary",
     "create",
     "directions",
     "effective_sample_size",
@@ -67,7 +67,6 @@ __all__ = [
     "ks_samples",
     "ks_weighted",
     "mean_shift",
-    "median_shift",
     "median_shift",
     "merge",
     "reweight",

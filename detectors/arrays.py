@@ -10,18 +10,26 @@ from detectors.errors import (
     BadWeightError,
     EmptySampleError,
     NotFiniteError,
+    OutOfRangeError,
     ShapeError,
 )
 
 FloatArray: TypeAlias = NDArray[np.float64]
+LARGEST = 1e100
 
 
 def finite(values: ArrayLike, name: str) -> FloatArray:
-    """Return `values` as float64; NotFiniteError names the first NaN or infinity."""
+    """Return `values` as float64.
+
+    NotFiniteError names the first NaN or infinity, OutOfRangeError the first beyond 1e100.
+    """
     array = np.asarray(values, dtype=np.float64)
     wrong = ~np.isfinite(array)
     if wrong.any():
         raise NotFiniteError(name, int(np.argmax(wrong)))
+    beyond = np.abs(array) > LARGEST
+    if beyond.any():
+        raise OutOfRangeError(name, int(np.argmax(beyond)), LARGEST)
     return array
 
 

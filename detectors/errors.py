@@ -40,6 +40,17 @@ class NotFiniteError(DetectorError):
         self.name, self.position = name, position
 
 
+class OutOfRangeError(DetectorError):
+    """A finite value so large that its square is not."""
+
+    def __init__(self, name: str, position: int, largest: float) -> None:
+        super().__init__(
+            f"{name} holds a value at position {position} beyond {largest:g} either way, which "
+            "no arithmetic on squares survives. Measure in a larger unit, or look for its cause."
+        )
+        self.name, self.position, self.largest = name, position, largest
+
+
 class ShapeError(DetectorError):
     """An array of the wrong shape."""
 

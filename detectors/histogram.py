@@ -18,6 +18,7 @@ from detectors.errors import (
 )
 
 LEAST_EDGES = 3
+LEAST_TOTAL = 1e-6  # of an example: weighted counts below it are none
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +81,8 @@ class Histogram:
         return float(np.sqrt(max(variance, 0.0)))
 
     def pmf(self) -> FloatArray:
-        """The share of each bin; noise can make one negative. EmptySampleError without counts."""
-        if self.total <= 0:
+        """The share of each bin; negative where noise made it. EmptySampleError without counts."""
+        if self.total < LEAST_TOTAL:
             raise EmptySampleError("histogram")
         return self.counts / self.total
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from detectors.arrays import FloatArray, finite
 from detectors.errors import BadWeightError, EmptySampleError, TooFewError
-from detectors.histogram import Histogram
+from detectors.histogram import LEAST_TOTAL, Histogram
 from detectors.overdispersion import shares_of
 
 
@@ -123,7 +123,7 @@ _Terms = dict[str, tuple[float, FloatArray]]
 
 
 def _counted(histograms: Mapping[str, Histogram]) -> dict[str, Histogram]:
-    counted = {client: each for client, each in histograms.items() if each.total > 0}
+    counted = {client: each for client, each in histograms.items() if each.total >= LEAST_TOTAL}
     if not counted:
         raise EmptySampleError("histograms")
     return counted

@@ -13,10 +13,9 @@ import scipy.special
 from numpy.typing import ArrayLike
 
 from detectors.arrays import FloatArray, finite, fraction, sample
-from detectors.errors import BadParameterError, NegativeCountError, ShapeError, TooFewError
+from detectors.errors import BadParameterError, NegativeCountError, ShapeError
 
-LEAST_FOR_INTERVAL = 2
-LEAST_FOR_DECISION = 3
+LEAST_CLIENTS = 3
 
 
 class Recommendation(StrEnum):
@@ -28,38 +27,42 @@ class Recommendation(StrEnum):
 
 
 @dataclass(frozen=True)
-class PairedResult:
-    """The evidence laid side by side; differences are candidate less champion, per example.
+class PairedDifference:
+    """A mean difference per example, candidate less champion, in the metric's unit.
 
-    `difference` is of the loss, in its unit; `lower` and `upper` bound it at `confidence`, from
-    Student's t with clients - 1 degrees of freedom and the cluster-robust `standard_error`.
-    `accuracy_difference` is of the share of right answers. `p_superior` is one-sided: the chance
-    of a loss difference as low, were the candidate no better; `p_non_inferior` the same, were it
-    worse by `margin`. `p_mcnemar` pools all examples as if independent and is therefore secondary;
-    None without agreement counts.
+    `low` and `high` bound it at `1 - alpha`, from Student's t with clients - 1 degrees of freedom
+    and the cluster-robust `standard_error`. One client has no spread: all three are None then.
+    """
+
+    estimate: float
+    standard_error: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class CanaryComparison:
+    """The evidence laid side by side.
+
+    `p_superiority` is one-sided: the chance of a loss difference as low, were the candidate no
+    better; `p_non_inferiority` the same, were it worse by `margin`. Both are None for one client.
+    `p_mcnemar` pools all examples as if independent and is therefore secondary; None without
+    agreement counts.
     """
 
     clients: int
     examples: float
-    difference: float
-    standard_error: float
-    lower: float
-    upper: float
-    accuracy_difference: float
-    p_superior: float
-    p_non_inferior: float
+    loss: PairedDifference
+    accuracy: PairedDifference
+    p_superiority: float | None
+    p_non_inferiority: float | None
     p_mcnemar: float | None
-    confidence: float
     margin: float
+    sufficient_evidence: bool
     recommendation: Recommendation
 
-    @property
-    def sufficient_evidence(self) -> bool:
-        """Whether there are clients enough to recommend anything but to keep collecting."""
-        return self.clients >= LEAST_FOR_DECISION
 
-
-def compare_paired(
+def compare_canary(
     n: ArrayLike,
     champion_loss_sum: ArrayLike,
     candidate_loss_sum: ArrayLike,
@@ -68,53 +71,46 @@ def compare_paired(
     agreement: ArrayLike | None = None,
     *,
     margin: float = 0.0,
-    confidence: float = 0.95,
-) -> PairedResult:
+    alpha: float = 0.05,
+) -> CanaryComparison:
     """Compare a candidate with the champion from per-client sums over the same examples.
 
     The arrays have one entry a client: examples, sums of losses, counts of right answers;
     `agreement` has the shape (clients, 2, 2): [[both right, champion only], [candidate only, both
-    wrong]], zeros where a client did not tell. Clients without examples are left out. The rule:
+    wrong]], zeros where a client did not tell. Clients without examples are left out. The rule, on
+    mean loss per example:
 
     - `reject` if the whole interval lies above 0: worse beyond chance;
     - `promote` if the whole interval lies below `margin` (the loss that would still be put up
-      with, in its unit) and the difference below 0: better, and at worst not much worse;
-    - `keep_collecting` otherwise, and always under 3 clients.
+      with, in its unit) and the estimate below 0: better, and at worst not much worse;
+    - `keep_collecting` otherwise, and always under 3 clients (`sufficient_evidence` False).
 
-    Raises TooFewError under two clients, since one has no spread; ShapeError, NotFiniteError,
-    NegativeCountError, BadParameterError.
+    Raises EmptySampleError, ShapeError, NotFiniteError, NegativeCountError, BadParameterError.
 
-    >>> n, champion, candidate = [100, 200, 150], [60, 118, 92], [55, 110, 86]
-    >>> compare_paired(n, champion, candidate, [70, 140, 100], [75, 150, 110]).recommendation.value
+    >>> n, champion, candidate = [100, 200, 150], [60, 118, 92], [55, 108, 84]
+    >>> compare_canary(n, champion, candidate, [70, 140, 99], [75, 150, 107]).recommendation.value
     'promote'
 
     Cameron & Miller (2015), J. Human Resources 50, 317-372 (clusters).
     """
-    _check_levels(margin, confidence)
+    _check_levels(margin, alpha)
     counts = _counts(n, "n")
     used = counts > 0
-    size = counts[used]
-    if size.size < LEAST_FOR_INTERVAL:
-        raise TooFewError("clients with examples", size.size, LEAST_FOR_INTERVAL)
-    losses = _differences(champion_loss_sum, candidate_loss_sum, counts.shape, "loss_sum")[used]
-    correct = _differences(champion_correct, candidate_correct, counts.shape, "correct")[used]
-    examples, nu = float(size.sum()), size.size - 1
-    difference, error = _clustered(losses, size)
-    half = float(scipy.special.stdtrit(nu, (1 + confidence) / 2)) * error
-    return PairedResult(
+    size = sample(counts[used], "n")
+    losses = _differences(champion_loss_sum, candidate_loss_sum, counts.shape, "loss_sum")
+    correct = _differences(champion_correct, candidate_correct, counts.shape, "correct")
+    loss = _clustered(losses[used], size, alpha)
+    return CanaryComparison(
         clients=size.size,
-        examples=examples,
-        difference=difference,
-        standard_error=error,
-        lower=difference - half,
-        upper=difference + half,
-        accuracy_difference=float(correct.sum()) / examples,
-        p_superior=_one_sided(difference, error, nu),
-        p_non_inferior=_one_sided(difference - margin, error, nu),
+        examples=float(size.sum()),
+        loss=loss,
+        accuracy=_clustered(correct[used], size, alpha),
+        p_superiority=_one_sided(loss, 0.0, size.size),
+        p_non_inferiority=_one_sided(loss, margin, size.size),
         p_mcnemar=None if agreement is None else _mcnemar(agreement, counts.size),
-        confidence=confidence,
         margin=margin,
-        recommendation=_recommend(difference, half, margin, size.size),
+        sufficient_evidence=size.size >= LEAST_CLIENTS,
+        recommendation=_recommend(loss, margin, size.size),
     )
 
 
@@ -133,32 +129,39 @@ def mcnemar_mid_p(champion_only: float, candidate_only: float) -> float:
     return min(1.0, float(2 * binomial.cdf(fewer) - binomial.pmf(fewer)))
 
 
-def _clustered(differences: FloatArray, size: FloatArray) -> tuple[float, float]:
-    """Return a ratio of sums, and its error from the clients' residuals with CR1's K / (K - 1).
+def _clustered(differences: FloatArray, size: FloatArray, alpha: float) -> PairedDifference:
+    """Estimate a ratio of sums, its error from the clients' residuals with CR1's K / (K - 1).
 
     Residuals of zero would claim to know it exactly; what rounding leaves is the least error.
     """
-    examples = float(size.sum())
+    clients, examples = size.size, float(size.sum())
     estimate = float(differences.sum()) / examples
+    if clients == 1:
+        return PairedDifference(estimate, None, None, None)
     residuals = differences - estimate * size
-    variance = float(residuals @ residuals) * size.size / (size.size - 1)
+    variance = float(residuals @ residuals) * clients / (clients - 1)
     rounding = float(np.finfo(np.float64).eps * np.abs(differences).sum())
-    return estimate, max(float(np.sqrt(variance)), rounding) / examples
+    error = max(float(np.sqrt(variance)), rounding) / examples
+    half = float(scipy.special.stdtrit(clients - 1, 1 - alpha / 2)) * error
+    return PairedDifference(estimate, error, estimate - half, estimate + half)
 
 
-def _one_sided(beyond: float, error: float, nu: int) -> float:
+def _one_sided(loss: PairedDifference, margin: float, clients: int) -> float | None:
     """P(T <= beyond / error); 0.5 where the versions do not differ in anything."""
-    if error == 0:
+    if loss.standard_error is None:
+        return None
+    beyond = loss.estimate - margin
+    if loss.standard_error == 0:
         return 0.5 if beyond == 0 else float(beyond > 0)
-    return float(scipy.special.stdtr(nu, beyond / error))
+    return float(scipy.special.stdtr(clients - 1, beyond / loss.standard_error))
 
 
-def _recommend(difference: float, half: float, margin: float, clients: int) -> Recommendation:
-    if clients < LEAST_FOR_DECISION:
+def _recommend(loss: PairedDifference, margin: float, clients: int) -> Recommendation:
+    if clients < LEAST_CLIENTS or loss.low is None or loss.high is None:
         return Recommendation.KEEP_COLLECTING
-    if difference - half > 0:
+    if loss.low > 0:
         return Recommendation.REJECT
-    if difference + half < margin and difference < 0:
+    if loss.high < margin and loss.estimate < 0:
         return Recommendation.PROMOTE
     return Recommendation.KEEP_COLLECTING
 
@@ -190,7 +193,7 @@ def _counts(values: ArrayLike, name: str, ndim: int = 1) -> FloatArray:
     return array
 
 
-def _check_levels(margin: float, confidence: float) -> None:
-    fraction(confidence, "confidence")
+def _check_levels(margin: float, alpha: float) -> None:
+    fraction(alpha, "alpha")
     if not (np.isfinite(margin) and margin >= 0):
         raise BadParameterError("margin", margin, "a finite loss, zero or more")

@@ -13,6 +13,7 @@ from detectors.arrays import FloatArray
 _NEGLIGIBLE = 1e-7
 _NEAR_MEAN = 1e-3
 _HALVINGS = 48
+_SMALLEST = 1e-12
 
 
 def quadratic_tail(points: FloatArray, eigenvalues: FloatArray) -> FloatArray:
@@ -24,10 +25,10 @@ def quadratic_tail(points: FloatArray, eigenvalues: FloatArray) -> FloatArray:
     Kuonen (1999), Biometrika 86, 929-935, equation 3.
     """
     ratios = eigenvalues[eigenvalues > eigenvalues.max() * _NEGLIGIBLE]
-    x = np.maximum(points / ratios.max(), np.finfo(np.float64).tiny)
+    x = np.maximum(points / ratios.max(), _SMALLEST)
     ratios = ratios / ratios.max()
     tail = _lugannani_rice(x, ratios, _saddle_point(x, ratios))
-    return np.where(points > 0, np.clip(tail, 0.0, 1.0), 1.0)
+    return np.where(x > _SMALLEST, np.clip(tail, 0.0, 1.0), 1.0)
 
 
 def quadratic_quantile(alpha: float, eigenvalues: FloatArray) -> float:
@@ -62,8 +63,8 @@ def _lugannani_rice(x: FloatArray, ratios: FloatArray, u: FloatArray) -> FloatAr
     w = np.sign(s) * np.sqrt(np.maximum(2 * (s * x - cumulant), 0.0))
     v = s * np.sqrt(2 * np.sum((ratios / denominator) ** 2, axis=-1))
     near = np.abs(w) < _NEAR_MEAN
-    safe_w, safe_v = np.where(near, 1.0, w), np.where(near, 1.0, v)
-    correction = np.where(near, _skewness(ratios) / 6, np.log(safe_v / safe_w) / safe_w)
+    safe_w, ratio = np.where(near, 1.0, w), np.where(near, 1.0, v / np.where(near, 1.0, w))
+    correction = np.where(near, _skewness(ratios) / 6, np.log(ratio) / safe_w)
     return np.asarray(scipy.special.ndtr(-(w + correction)), dtype=np.float64)
 
 

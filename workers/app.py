@@ -3,6 +3,8 @@
 Nothing relies on the broker to keep a message: the database does (see `app.core.outbox`).
 """
 
+from logging import WARNING, getLogger
+
 from celery import Celery
 from celery.signals import setup_logging
 
@@ -14,6 +16,8 @@ from workers.schedule import beat_schedule
 # A publish to a stopped Redis would otherwise block for most of a minute.
 SOCKET_SECONDS = 2
 POLLING_SECONDS = 0.1
+# A line for every sweep would bury all others.
+CHATTY = ("celery.beat", "celery.app.trace", "celery.worker.strategy")
 
 
 def create_celery(settings: Settings) -> Celery:
@@ -22,7 +26,9 @@ def create_celery(settings: Settings) -> Celery:
     celery.conf.update(
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
-        worker_prefetch_multiplier=1,
+        # Without an event loop (files), acknowledgements wait until polling times out after 2 s;
+        # a limit on messages in hand would make every other message wait for that.
+        worker_prefetch_multiplier=0 if settings.broker.startswith("filesystem:") else 1,
         worker_concurrency=settings.worker_concurrency,
         worker_enable_remote_control=False,
         worker_send_task_events=False,
@@ -57,6 +63,8 @@ def _transport_options(settings: Settings) -> dict[str, object]:
 @setup_logging.connect
 def _configure_logging(**_signal: object) -> None:
     logging.configure(read_settings())
+    for name in CHATTY:
+        getLogger(name).setLevel(WARNING)
 
 
 app = create_celery(read_settings())

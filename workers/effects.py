@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from sqlmodel import Session
@@ -12,6 +12,13 @@ from app.core.database import Database
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")
+
+
+class Effect(Protocol):
+    """What a task does with an outbox row."""
+
+    def run(self, database: Database, row_id: UUID) -> None:
+        """Have the effect, once, and mark the row done."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +36,8 @@ class Local:
 class External(Generic[Work, Result]):
     """An effect on another service: prepared from the database, performed outside any transaction.
 
-    `perform` happens at least once and must be idempotent; `record` happens once. `prepare` says None
-    when there is nothing to do any more.
+    `perform` happens at least once and must be idempotent; `record` happens once. `prepare` says
+    None when there is nothing to do any more.
     """
 
     prepare: Callable[[Session, UUID], Work | None]

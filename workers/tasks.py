@@ -1,18 +1,15 @@
 """Every task under its name: the effects that outbox rows ask for, and the periodic ones."""
 
-from functools import partial
-from typing import Any
 from uuid import UUID
 
-from celery import Task
-
-from app.core import outbox
 from app.core.database import Database, database
 from app.core.outbox import Delivery
 from app.core.settings import settings
 from app.drift import reporting
-from app.incidents import alerts, notices
+from app.incidents import delivery
 from app.incidents import service as incidents
+from app.incidents.alertmanager import post_alerts
+from app.incidents.notices import DELIVER
 from app.registry import mirroring, promoting, rolling_back
 from app.registry.mlflow_registry import MlflowRegistry
 from app.retraining import service as retraining
@@ -31,9 +28,18 @@ def _mirror(wanted: mirroring.Wanted) -> mirroring.Mirrored:
     return mirroring.perform(registry, wanted)
 
 
+def _deliver() -> Effect:
+    return External(
+        lambda session, notice_id: delivery.prepare(session, notice_id, settings()),
+        lambda message: delivery.perform(message, settings()),
+        delivery.record,
+    )
+
+
 EFFECTS: dict[str, Effect] = {
     "incidents.on_round": Local(incidents.on_round),
     "incidents.on_promotion_applied": Local(incidents.on_promotion_applied),
+    DELIVER: _deliver(),
     "registry.mirror_version": External(mirroring.prepare, _mirror, mirroring.record),
     "registry.apply_promotion": External(promoting.prepare, _mirror, promoting.record),
     "registry.apply_rollback": External(rolling_back.prepare, _mirror, rolling_back.record),
@@ -68,6 +74,17 @@ def release_leases() -> None:
     """Give claimed requests whose lease ran out back, and expire unclaimed ones."""
     with _database().session_scope() as session:
         retraining.release_expired(session)
+
+
+@app.task(name=REPEAT_ALERTS)
+def repeat_alerts() -> None:
+    """Tell Alertmanager again of every incident that is neither resolved nor silent."""
+    url = settings().alertmanager_url
+    if url is None:
+        return
+    with _database().read_scope() as session:
+        alerts = delivery.unresolved_alerts(session, settings())
+    post_alerts(url, alerts)
 
 
 for _name, _effect in EFFECTS.items():

@@ -147,7 +147,7 @@ def _histograms(
     made: dict[str, Histogram] = {}
     score = version_block(record, round_, version).get("score_histogram")
     if score is not None:
-        made[SCORE] = Histogram(bins.score.edges, score, noise_sd=noise_sd)
+        made[SCORE] = Histogram(np.array(bins.score.edges), np.array(score), noise_sd=noise_sd)
     if round_.version == version and (predicted := record.get("prediction_counts")) is not None:
         made[PREDICTION] = Histogram.of_categories(predicted, noise_sd)
     for name, counts in (record.get("features") or {}).items():
@@ -155,6 +155,6 @@ def _histograms(
         made[f"{FEATURE}:{name}"] = (
             Histogram.of_categories(counts, noise_sd)
             if isinstance(feature, CategoricalBins)
-            else Histogram(feature.edges, counts, noise_sd=noise_sd)
+            else Histogram(np.array(feature.edges), np.array(counts), noise_sd=noise_sd)
         )
     return {name: histogram for name, histogram in made.items() if histogram.total > 0}

@@ -4,11 +4,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.drift.findings import Case, Finding, kind_of
 from app.drift.measurements import RoundMeasure
 from app.drift.scopes import Scope
-from detectors import DetectorError, Outcome, Rate, median_shift, split_rates
+from detectors import (
+    DetectorError,
+    Outcome,
+    Rate,
+    SequentialDetector,
+    median_shift,
+    split_rates,
+)
 from detectors import create as create_detector
 
 # On standardised values: a test at every round, and half a standard deviation as what may move.
@@ -16,6 +24,7 @@ SEQUENTIAL: dict[str, dict[str, float]] = {
     "adwin": {"clock": 1, "grace_period": 5},
     "page-hinkley": {"min_instances": 8, "delta": 0.5, "threshold": 5.0},
 }
+FloatArray = NDArray[np.float64]
 # A standardised value past this says no more than that it is far out.
 CLIP = 8.0
 
@@ -66,9 +75,7 @@ def _rate_explanation(case: Case, scope: Scope, subject: str) -> dict[str, Any]:
     }
 
 
-def _per_client(
-    rounds: Sequence[RoundMeasure], scope: Scope, subject: str
-) -> dict[str, Rate]:
+def _per_client(rounds: Sequence[RoundMeasure], scope: Scope, subject: str) -> dict[str, Rate]:
     """Each client's sum of the subject over its examples in these rounds."""
     sums: dict[str, Rate] = {}
     for measure in rounds:
@@ -83,8 +90,8 @@ def _per_client(
 def watch_rate(case: Case, scope: Scope, subject: str) -> Iterator[Finding]:
     """Sequential detectors on the standardised stream of rounds since the reference.
 
-    Their alarms have no p-value that an error budget could be charged with, so they warn and
-    support, and never make a drift alone.
+    An alarm in one of the newest rounds warns. It has no p-value that an error budget could be
+    charged with, so it supports, and never makes a drift alone.
     """
     reference = np.array(_series(case.reference, scope, subject))
     stream = np.array(_series(case.since, scope, subject))
@@ -94,17 +101,25 @@ def watch_rate(case: Case, scope: Scope, subject: str) -> Iterator[Finding]:
     whole = np.concatenate((reference, stream))
     scores = np.clip((whole - reference.mean()) / scale, -CLIP, CLIP)
     for name, parameters in SEQUENTIAL.items():
-        detector = create_detector(name, **parameters)
-        for score in scores:
-            detector.update(float(score))
+        alarms = _alarms(create_detector(name, **parameters), scores)
+        lately = alarms[-case.policy.latest_rounds :]
         yield Finding(
             subject=subject,
             scope=scope,
             detector=name,
-            outcome=Outcome.WARNING if detector.drift_detected else Outcome.STABLE,
+            outcome=Outcome.WARNING if any(lately) else Outcome.STABLE,
             effect_unit="reference standard deviations",
             threshold=0.0,
             statistic=float(scores[-1]),
             effect=float(scores[-1]),
-            explanation={"rounds": int(stream.size)},
+            explanation={"rounds": int(stream.size), "alarms": sum(alarms[reference.size :])},
         )
+
+
+def _alarms(detector: SequentialDetector, scores: FloatArray) -> list[bool]:
+    """Whether each value of the stream completed a drift."""
+    alarms = []
+    for score in scores:
+        detector.update(float(score))
+        alarms.append(detector.drift_detected)
+    return alarms

@@ -67,7 +67,7 @@ def judged_round_ids(
     query = (
         select(Verdict.round_id, func.max(Verdict.global_step))
         .where(Verdict.reference_id == reference_id, Verdict.global_step <= last_step)
-        .group_by(Verdict.round_id)
+        .group_by(col(Verdict.round_id))
         .order_by(func.max(Verdict.global_step).desc())
         .limit(count)
     )

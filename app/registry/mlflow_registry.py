@@ -3,10 +3,13 @@
 import json
 import logging
 import os
+import warnings
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import SADeprecationWarning
 
 from app.registry.twins import VERSION_ID, Twin
 
@@ -14,6 +17,13 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 QUIET_LOGGERS = ("mlflow", "alembic")
+# Read by MLflow when it is imported. It would report its use to its makers, and hold a worker for
+# minutes when its server is down; the outbox tries again anyway.
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
 
 
 class MlflowRegistry:
@@ -33,16 +43,16 @@ class MlflowRegistry:
         It is looked for by its id, so a repetition after a crash makes no second one.
         """
         self._ensure_model(twin.name)
-        found = self._client.search_model_versions(
-            f"name = '{twin.name}' AND tags.`{VERSION_ID}` = '{twin.version_id}'"
-        )
-        if found:
-            # Numbers grow, and the oldest is the one that was recorded first.
-            return str(min(int(version.version) for version in found))
+        known = self._numbers(twin)
+        if known:
+            return str(min(known))
         made = self._client.create_model_version(
             twin.name, self._source(twin), tags=twin.tags, description=twin.note
         )
-        return str(made.version)
+        first = min(self._numbers(twin))
+        if int(made.version) != first:  # somebody made it at the same time, and was first
+            self._client.delete_model_version(twin.name, str(made.version))
+        return str(first)
 
     def aliases(self, name: str) -> dict[str, str]:
         """MLflow's number under each alias of a registered model."""
@@ -62,13 +72,23 @@ class MlflowRegistry:
 
     @cached_property
     def _client(self) -> "MlflowClient":
-        # MLflow reports its use to its makers unless told not to before it is imported.
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         from mlflow import MlflowClient  # noqa: PLC0415 - the import takes seconds
 
         for logger in QUIET_LOGGERS:
             logging.getLogger(logger).setLevel(logging.WARNING)
-        return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+        with warnings.catch_warnings():
+            # MLflow 3.17 maps its tables with a loader that SQLAlchemy 2.1 calls deprecated.
+            warnings.simplefilter("ignore", SADeprecationWarning)
+            return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+
+    def _numbers(self, twin: Twin) -> list[int]:
+        """MLflow's numbers of the versions that have the twin's id."""
+        found = self._client.search_model_versions(
+            f"name = '{twin.name}' AND tags.`{VERSION_ID}` = '{twin.version_id}'"
+        )
+        return [int(version.version) for version in found]
 
     def _ensure_model(self, name: str) -> None:
         from mlflow.exceptions import MlflowException  # noqa: PLC0415 - the import takes seconds

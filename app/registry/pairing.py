@@ -74,7 +74,8 @@ def add_confusions(parts: Sequence[FloatArray | None]) -> FloatArray | None:
     told = [part for part in parts if part is not None]
     if len(told) < len(parts) or len({part.shape for part in told}) != 1:
         return None
-    return np.sum(told, axis=0, dtype=np.float64)
+    total: FloatArray = np.stack(told).sum(axis=0)
+    return total
 
 
 def _pair(report: ClientReport) -> Pair | None:

@@ -192,6 +192,18 @@ def get_promotion(session: Session, federation_id: UUID, promotion_id: UUID) -> 
     return found
 
 
+def promotion_with_id(session: Session, promotion_id: UUID) -> Promotion:
+    """A promotion that an outbox row refers to.
+
+    Raises:
+        NotFoundError: if there is none of this id.
+    """
+    found = repository.promotion_with_id(session, promotion_id)
+    if found is None:
+        raise NotFoundError("promotion", promotion_id)
+    return found
+
+
 def model_of(session: Session, promotion: Promotion) -> Model:
     """The model that a promotion is of."""
     return repository.model_with_id(session, promotion.model_id)

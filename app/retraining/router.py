@@ -1,5 +1,97 @@
-"""HTTP of retraining."""
+"""HTTP of retrain requests."""
 
-from fastapi import APIRouter
+from typing import Annotated
+from uuid import UUID
 
-router = APIRouter(tags=["retraining"])
+from fastapi import APIRouter, Depends, Query, Response, status
+
+from app.core.http import ReadSession, WriteSession
+from app.federations.dependencies import Access, in_federation
+from app.federations.roles import Permission
+from app.retraining import service
+from app.retraining.schemas import (
+    CancelIn,
+    ClaimIn,
+    CompleteIn,
+    FailIn,
+    ProgressIn,
+    RetrainIn,
+    RetrainRequestOut,
+)
+from app.retraining.tables import RetrainRequest
+
+router = APIRouter(prefix="/v1/federations/{federation}/retrain-requests", tags=["retraining"])
+
+Reader = Annotated[Access, Depends(in_federation(Permission.READ))]
+Trainer = Annotated[Access, Depends(in_federation(Permission.CLAIM_RETRAINING))]
+Requester = Annotated[Access, Depends(in_federation(Permission.REQUEST_RETRAINING))]
+
+
+@router.post("", status_code=status.HTTP_201_CREATED, response_model=RetrainRequestOut)
+def request_retraining(body: RetrainIn, access: Requester, session: WriteSession) -> RetrainRequest:
+    """Ask for retraining of a model's champion; 409 while another request is open."""
+    federation = access.federation(session)
+    ask = service.by_hand(session, federation, body.model, body.reason)
+    return service.request(session, federation, ask, access.actor)
+
+
+@router.get("", response_model=list[RetrainRequestOut])
+def list_requests(
+    access: Reader, session: ReadSession, limit: Annotated[int, Query(ge=1, le=1000)] = 50
+) -> list[RetrainRequest]:
+    """The newest requests, newest first."""
+    return service.list_of(session, access.federation(session).id, limit)
+
+
+@router.post(
+    "/claim",
+    response_model=RetrainRequestOut,
+    responses={status.HTTP_204_NO_CONTENT: {"description": "No request is waiting."}},
+)
+def claim_request(
+    body: ClaimIn, access: Trainer, session: WriteSession
+) -> RetrainRequest | Response:
+    """Claim the model's waiting request under a lease, which `progress` renews."""
+    federation = access.federation(session)
+    claimed = service.claim(session, federation, body.model, body.claimer, body.lease_seconds)
+    return claimed or Response(status_code=status.HTTP_204_NO_CONTENT)
+
+
+@router.get("/{request_id}", response_model=RetrainRequestOut)
+def read_request(request_id: UUID, access: Reader, session: ReadSession) -> RetrainRequest:
+    """One request."""
+    return service.get(session, access.federation(session), request_id)
+
+
+@router.post("/{request_id}/progress", response_model=RetrainRequestOut)
+def report_progress(
+    request_id: UUID, body: ProgressIn, access: Trainer, session: WriteSession
+) -> RetrainRequest:
+    """Say how far the training is; 409 `lease_lost` means: stop."""
+    return service.progress(session, access.federation(session), request_id, body)
+
+
+@router.post("/{request_id}/complete", response_model=RetrainRequestOut)
+def complete_request(
+    request_id: UUID, body: CompleteIn, access: Trainer, session: WriteSession
+) -> RetrainRequest:
+    """Hand over the trained version; the answer's `result_version` is its name here."""
+    return service.complete(session, access.federation(session), request_id, body)
+
+
+@router.post("/{request_id}/fail", response_model=RetrainRequestOut)
+def fail_request(
+    request_id: UUID, body: FailIn, access: Trainer, session: WriteSession
+) -> RetrainRequest:
+    """Say that the training failed, and why."""
+    federation = access.federation(session)
+    return service.fail(session, federation, request_id, body.claimer, body.reason)
+
+
+@router.post("/{request_id}/cancel", response_model=RetrainRequestOut)
+def cancel_request(
+    request_id: UUID, body: CancelIn, access: Requester, session: WriteSession
+) -> RetrainRequest:
+    """Withdraw a request that has not ended."""
+    federation = access.federation(session)
+    return service.cancel(session, federation, request_id, access.actor, body.reason)

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlmodel import Session, col, select
+
 from app.core.database import Database
 from app.core.outbox import OutboxRow
 from app.federations.tables import Federation
@@ -10,7 +12,6 @@ from app.registry import service
 from app.registry.schemas import VersionIn
 from app.registry.tables import Model, ModelVersion, Promotion
 from app.rounds.tables import ClientReport, Round
-from sqlmodel import Session, select
 from tests.rounds import pseudonym
 
 MODEL = "late-arrival"
@@ -54,7 +55,7 @@ def model_now(database: Database, federation: Federation) -> Model:
 
 
 def tasks(session: Session) -> list[str]:
-    return [row.task for row in session.exec(select(OutboxRow).order_by(OutboxRow.created_at))]
+    return [row.task for row in session.exec(select(OutboxRow).order_by(col(OutboxRow.created_at)))]
 
 
 def stored_round(federation: Federation, step: int, phase: str, **more: Any) -> Round:

@@ -1,13 +1,16 @@
 """The canary comparison: what is merged, what it says, and what it keeps to itself."""
 
+from collections.abc import Iterator
+
 import pytest
+from sqlmodel import Session
+
 from app.core.database import Database
 from app.core.errors import NotFoundError
 from app.federations.tables import Federation
 from app.registry import service
 from app.registry.errors import NotACandidateError
 from app.registry.schemas import Comparison
-from sqlmodel import Session
 from tests.unit.registry.lifecycle import (
     MODEL,
     canary_report,
@@ -18,7 +21,7 @@ from tests.unit.registry.lifecycle import (
 
 
 @pytest.fixture
-def session(database: Database, federation: Federation):
+def session(database: Database, federation: Federation) -> Iterator[Session]:
     register_two(database, federation)
     with database.session_scope() as session:
         yield session
@@ -28,14 +31,16 @@ def compare(session: Session, federation: Federation) -> Comparison:
     return service.comparison(session, federation, MODEL, "2")
 
 
-def test_before_any_round_there_is_nothing_but_patience(session: Session, federation: Federation):
+def test_before_any_round_there_is_nothing_but_patience(
+    session: Session, federation: Federation
+) -> None:
     found = compare(session, federation)
     assert (found.rounds, found.clients, found.difference) == (0, 0, None)
     assert found.recommendation.action == "keep_collecting"
     assert "0 of 2 canary rounds" in found.recommendation.sentence
 
 
-def test_sums_are_merged_over_rounds_and_clients(session: Session, federation: Federation):
+def test_sums_are_merged_over_rounds_and_clients(session: Session, federation: Federation) -> None:
     store_canary_rounds(session, federation, steps=2, gain=0.1)
     found = compare(session, federation)
     assert (found.rounds, found.clients, found.examples) == (2, 6, 1200)
@@ -51,7 +56,7 @@ def test_sums_are_merged_over_rounds_and_clients(session: Session, federation: F
     assert found.confusion.candidate == [[600.0, 120.0], [180.0, 300.0]]
 
 
-def test_a_better_candidate_is_recommended(session: Session, federation: Federation):
+def test_a_better_candidate_is_recommended(session: Session, federation: Federation) -> None:
     store_canary_rounds(session, federation, steps=2, gain=0.1)
     found = compare(session, federation)
     assert found.difference is not None
@@ -61,19 +66,19 @@ def test_a_better_candidate_is_recommended(session: Session, federation: Federat
     assert "0.1000 nats per example lower" in found.recommendation.sentence
 
 
-def test_a_worse_candidate_is_not(session: Session, federation: Federation):
+def test_a_worse_candidate_is_not(session: Session, federation: Federation) -> None:
     store_canary_rounds(session, federation, steps=2, gain=-0.1)
     assert compare(session, federation).recommendation.action == "reject"
 
 
-def test_one_round_is_too_early_however_good(session: Session, federation: Federation):
+def test_one_round_is_too_early_however_good(session: Session, federation: Federation) -> None:
     store_canary_rounds(session, federation, steps=1, gain=0.3)
     found = compare(session, federation)
     assert found.difference is not None
     assert found.recommendation.action == "keep_collecting"
 
 
-def test_only_cohorts_of_enough_clients_are_shown(session: Session, federation: Federation):
+def test_only_cohorts_of_enough_clients_are_shown(session: Session, federation: Federation) -> None:
     store_canary_rounds(session, federation, steps=2, gain=0.1)  # 4 at EWR, 2 at JFK; k is 3
     cohorts = compare(session, federation).cohorts
     assert [(cohort.cohort, cohort.clients) for cohort in cohorts] == [("hub=EWR", 4)]
@@ -81,7 +86,9 @@ def test_only_cohorts_of_enough_clients_are_shown(session: Session, federation: 
     assert cohorts[0].difference is not None
 
 
-def test_clients_that_did_not_measure_both_do_not_count(session: Session, federation: Federation):
+def test_clients_that_did_not_measure_both_do_not_count(
+    session: Session, federation: Federation
+) -> None:
     round_ = stored_round(federation, 0, "canary", canary_version="2")
     session.add(round_)
     session.flush()
@@ -98,7 +105,7 @@ def test_clients_that_did_not_measure_both_do_not_count(session: Session, federa
     assert (found.clients, found.examples, found.difference) == (1, 100, None)
 
 
-def test_rounds_of_another_pair_do_not_count(session: Session, federation: Federation):
+def test_rounds_of_another_pair_do_not_count(session: Session, federation: Federation) -> None:
     for step, more in enumerate(
         [{"canary_version": "3"}, {"version": "9"}, {"model": "another"}, {"state": "superseded"}]
     ):
@@ -108,7 +115,9 @@ def test_rounds_of_another_pair_do_not_count(session: Session, federation: Feder
     assert compare(session, federation).rounds == 0
 
 
-def test_confusions_of_other_classes_are_not_added(session: Session, federation: Federation):
+def test_confusions_of_other_classes_are_not_added(
+    session: Session, federation: Federation
+) -> None:
     store_canary_rounds(session, federation, steps=1, gain=0.1)
     round_ = stored_round(federation, 5, "canary", canary_version="2")
     session.add(round_)
@@ -123,7 +132,7 @@ def test_confusions_of_other_classes_are_not_added(session: Session, federation:
     assert found.examples == 700
 
 
-def test_the_champion_is_not_compared_with_itself(session: Session, federation: Federation):
+def test_the_champion_is_not_compared_with_itself(session: Session, federation: Federation) -> None:
     with pytest.raises(NotACandidateError):
         service.comparison(session, federation, MODEL, "1")
     with pytest.raises(NotFoundError):

@@ -1,18 +1,30 @@
 """Whatever people do in whatever order, a promotion's rules hold."""
 
+from collections.abc import Callable
+from uuid import UUID
+
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    invariant,
+    multiple,
+    rule,
+)
+from hypothesis.stateful import run_state_machine_as_test as run
+from sqlmodel import Session, select
+
 from app.audit import service as audit
 from app.core.database import Database
 from app.core.errors import DomainError
 from app.federations.tables import Federation
 from app.registry import promoting, service
 from app.registry.mirroring import Mirrored, Wanted
+from app.registry.promotions import PromotionState
 from app.registry.tables import ModelVersion, Promotion
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
-from hypothesis.stateful import run_state_machine_as_test as run
-from sqlmodel import Session, select
 from tests.unit.registry.lifecycle import MODEL, register
 
 PEOPLE = ("Ada", "Grace", "Joan")
@@ -34,106 +46,118 @@ def performed(wanted: Wanted) -> Mirrored:
     return Mirrored(wanted, {version: version for version in wanted.twins})
 
 
-def machine(database: Database, federation: Federation) -> type[RuleBasedStateMachine]:
-    class Promotions(RuleBasedStateMachine):
-        drafted = Bundle("drafted")
+class Promotions(RuleBasedStateMachine):
+    """Three people, four versions: one registered by a machine, the others by each of them."""
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.session = Session(database.engine, expire_on_commit=False)
-            self.session.begin()
-            for number, registrar in enumerate(("fl-server", *PEOPLE), start=1):
-                register(self.session, federation, number, registrar)
-            self.states: dict[object, str] = {}
+    database: Database
+    federation: Federation
+    reached: set[str]
 
-        def teardown(self) -> None:
-            self.session.rollback()
-            self.session.close()
+    drafted = Bundle("drafted")
 
-        def attempt(self, step, *args):
-            """One request: it is done, or refused and leaves nothing."""
-            try:
-                with self.session.begin_nested():
-                    return step(self.session, federation, *args)
-            except DomainError:
-                self.session.expire_all()
-                return None
+    def __init__(self) -> None:
+        super().__init__()
+        self.session = Session(self.database.engine, expire_on_commit=False)
+        self.session.begin()
+        for number, registrar in enumerate(("fl-server", *PEOPLE), start=1):
+            register(self.session, self.federation, number, registrar)
+        self.states: dict[UUID, str] = {}
 
-        @rule(target=drafted, actor=people, candidate=st.sampled_from("1234"))
-        def draft(self, actor: str, candidate: str):
-            made = self.attempt(service.draft_promotion, MODEL, candidate, actor, "why")
-            return multiple() if made is None else made.id
+    def teardown(self) -> None:
+        self.session.rollback()
+        self.session.close()
 
-        @rule(promotion=drafted, actor=people)
-        def submit(self, promotion, actor: str) -> None:
-            self.attempt(service.submit, promotion, actor)
+    def attempt(self, step: Callable[..., Promotion], *args: object) -> Promotion | None:
+        """One request: it is done, or refused and leaves nothing."""
+        try:
+            with self.session.begin_nested():
+                return step(self.session, self.federation, *args)
+        except DomainError:
+            self.session.expire_all()
+            return None
 
-        @rule(promotion=drafted, actor=people)
-        def approve(self, promotion, actor: str) -> None:
-            self.attempt(service.approve, promotion, actor, "agreed")
+    @rule(target=drafted, actor=people, candidate=st.sampled_from("1234"))
+    def draft(self, actor: str, candidate: str) -> UUID | MultipleResults[UUID]:
+        made = self.attempt(service.draft_promotion, MODEL, candidate, actor, "why")
+        return multiple() if made is None else made.id
 
-        @rule(promotion=drafted, actor=people)
-        def reject(self, promotion, actor: str) -> None:
-            self.attempt(service.reject, promotion, actor, "refused")
+    @rule(promotion=drafted, actor=people)
+    def submit(self, promotion: UUID, actor: str) -> None:
+        self.attempt(service.submit, promotion, actor)
 
-        @rule(promotion=drafted, actor=people)
-        def roll_back(self, promotion, actor: str) -> None:
-            self.attempt(service.roll_back, promotion, actor, "worse")
+    @rule(promotion=drafted)
+    def submit_as_its_author(self, promotion: UUID) -> None:
+        author = service.get_promotion(self.session, self.federation.id, promotion).submitted_by
+        self.attempt(service.submit, promotion, author)
 
-        @rule(promotion=drafted)
-        def apply(self, promotion) -> None:
-            wanted = promoting.prepare(self.session, promotion)
-            if wanted is not None:
-                promoting.record(self.session, promotion, performed(wanted))
-                promoting.record(self.session, promotion, performed(wanted))
+    @rule(promotion=drafted, actor=people)
+    def approve(self, promotion: UUID, actor: str) -> None:
+        self.attempt(service.approve, promotion, actor, "agreed")
 
-        @invariant()
-        def every_step_is_in_the_table(self) -> None:
-            for promotion in self.promotions():
-                before = self.states.get(promotion.id, "draft")
-                assert before == promotion.state or (before, promotion.state) in STEPS
-                self.states[promotion.id] = promotion.state
+    @rule(promotion=drafted, actor=people)
+    def reject(self, promotion: UUID, actor: str) -> None:
+        self.attempt(service.reject, promotion, actor, "refused")
 
-        @invariant()
-        def one_is_open_at_most(self) -> None:
-            assert sum(promotion.state in OPEN for promotion in self.promotions()) <= 1
+    @rule(promotion=drafted, actor=people)
+    def roll_back(self, promotion: UUID, actor: str) -> None:
+        self.attempt(service.roll_back, promotion, actor, "worse")
 
-        @invariant()
-        def two_people_answer_for_each(self) -> None:
-            registrars = {
-                version.version: version.registered_by
-                for version in self.session.exec(select(ModelVersion))
-            }
-            for promotion in self.promotions():
-                if promotion.decided_by is not None:
-                    assert promotion.decided_by != promotion.submitted_by
-                    assert promotion.decided_by != registrars[promotion.candidate]
+    @rule(promotion=drafted)
+    def apply(self, promotion: UUID) -> None:
+        wanted = promoting.prepare(self.session, promotion)
+        if wanted is not None:
+            promoting.record(self.session, promotion, performed(wanted))
+            promoting.record(self.session, promotion, performed(wanted))
 
-        @invariant()
-        def the_champion_is_whom_the_last_promotion_in_force_says(self) -> None:
-            champion = service.model_named(self.session, federation.id, MODEL).champion
-            applied = [p for p in self.promotions() if p.state == "applied"]
-            newest = max(applied, key=lambda p: (p.applied_at, p.created_at), default=None)
-            assert champion == ("1" if newest is None else newest.candidate)
+    @invariant()
+    def every_step_is_in_the_table(self) -> None:
+        for promotion in self.promotions():
+            before = self.states.get(promotion.id, "draft")
+            assert before == promotion.state or (before, promotion.state) in STEPS
+            self.states[promotion.id] = promotion.state
+            self.reached.add(promotion.state)
 
-        @invariant()
-        def the_audit_chain_holds(self) -> None:
-            audit.verify(self.session)
+    @invariant()
+    def one_is_open_at_most(self) -> None:
+        assert sum(promotion.state in OPEN for promotion in self.promotions()) <= 1
 
-        def promotions(self) -> list[Promotion]:
-            self.session.flush()
-            return list(self.session.exec(select(Promotion)))
+    @invariant()
+    def two_people_answer_for_each(self) -> None:
+        registrars = {
+            version.version: version.registered_by
+            for version in self.session.exec(select(ModelVersion))
+        }
+        for promotion in self.promotions():
+            if promotion.decided_by is not None:
+                assert promotion.decided_by != promotion.submitted_by
+                assert promotion.decided_by != registrars[promotion.candidate]
 
-    return Promotions
+    @invariant()
+    def the_champion_is_whom_the_last_promotion_in_force_says(self) -> None:
+        champion = service.model_named(self.session, self.federation.id, MODEL).champion
+        applied = [p for p in self.promotions() if p.state == "applied"]
+        newest = max(applied, key=lambda p: (p.applied_at, p.created_at), default=None)
+        assert champion == ("1" if newest is None else newest.candidate)
+
+    @invariant()
+    def the_audit_chain_holds(self) -> None:
+        audit.verify(self.session)
+
+    def promotions(self) -> list[Promotion]:
+        self.session.flush()
+        return list(self.session.exec(select(Promotion)))
 
 
 @pytest.mark.timeout(60)
-def test_the_rules_hold_in_any_order(database: Database, federation: Federation):
+def test_the_rules_hold_in_any_order(database: Database, federation: Federation) -> None:
     calm = settings(
-        max_examples=15,
-        stateful_step_count=20,
+        max_examples=20,
+        stateful_step_count=30,
         deadline=None,
         derandomize=True,
         suppress_health_check=[HealthCheck.too_slow],
     )
-    run(machine(database, federation), settings=calm)
+    reached: set[str] = set()
+    here = {"database": database, "federation": federation, "reached": reached}
+    run(type("Here", (Promotions,), here), settings=calm)
+    assert reached == set(PromotionState)

@@ -1,8 +1,11 @@
 """Promotions: one open, two people, frozen evidence, and a way back."""
 
 import threading
+from collections.abc import Callable, Iterator
 
 import pytest
+from sqlmodel import Session, col, select
+
 from app.audit import service as audit
 from app.audit.tables import AuditEntry
 from app.core.database import Database
@@ -19,7 +22,6 @@ from app.registry.errors import (
 )
 from app.registry.promotions import evidence_hash
 from app.registry.tables import Promotion
-from sqlmodel import Session, select
 from tests.unit.registry.lifecycle import (
     MODEL,
     OWNER,
@@ -37,7 +39,7 @@ from tests.unit.registry.lifecycle import (
 
 
 @pytest.fixture
-def session(database: Database, federation: Federation):
+def session(database: Database, federation: Federation) -> Iterator[Session]:
     register_two(database, federation)
     with database.session_scope() as session:
         store_canary_rounds(session, federation, steps=2, gain=0.1)
@@ -54,7 +56,9 @@ def in_force(session: Session, federation: Federation) -> Promotion:
     return promotion
 
 
-def test_approval_asks_for_the_promotion_to_be_applied(session: Session, federation: Federation):
+def test_approval_asks_for_the_promotion_to_be_applied(
+    session: Session, federation: Federation
+) -> None:
     promotion = approved(session, federation)
     assert (promotion.state, promotion.submitted_by, promotion.decided_by) == (
         "approved",
@@ -65,7 +69,7 @@ def test_approval_asks_for_the_promotion_to_be_applied(session: Session, federat
     assert service.model_of(session, promotion).champion == "1"  # until the worker has been
 
 
-def test_submission_freezes_what_was_seen(session: Session, federation: Federation):
+def test_submission_freezes_what_was_seen(session: Session, federation: Federation) -> None:
     promotion = submitted(session, federation)
     seen = service.comparison(session, federation, MODEL, "2").model_dump(mode="json")
     assert promotion.evidence == seen
@@ -79,7 +83,7 @@ def test_submission_freezes_what_was_seen(session: Session, federation: Federati
 
 def test_evidence_keeps_its_hash_through_the_database(
     session: Session, database: Database, federation: Federation
-):
+) -> None:
     promotion = submitted(session, federation)
     session.flush()
     session.expire_all()
@@ -90,21 +94,21 @@ def test_evidence_keeps_its_hash_through_the_database(
 @pytest.mark.parametrize("actor", [OWNER, "ada ", SERVER])
 @pytest.mark.parametrize("decide", [service.approve, service.reject])
 def test_nobody_decides_on_their_own_work(
-    session: Session, federation: Federation, actor: str, decide
-):
+    session: Session, federation: Federation, actor: str, decide: Callable[..., Promotion]
+) -> None:
     promotion = submitted(session, federation)
     with pytest.raises(FourEyesError) as refusal:
         decide(session, federation, promotion.id, actor, "mine")
     assert (refusal.value.code, refusal.value.kind.value) == ("four_eyes", 403)
 
 
-def test_only_its_author_submits_a_draft(session: Session, federation: Federation):
+def test_only_its_author_submits_a_draft(session: Session, federation: Federation) -> None:
     promotion = draft(session, federation)
     with pytest.raises(NotTheAuthorError):
         service.submit(session, federation, promotion.id, "Grace")
 
 
-def test_a_model_has_one_open_promotion(session: Session, federation: Federation):
+def test_a_model_has_one_open_promotion(session: Session, federation: Federation) -> None:
     first = draft(session, federation)
     register(session, federation, 3)
     with pytest.raises(OpenPromotionError):
@@ -113,21 +117,21 @@ def test_a_model_has_one_open_promotion(session: Session, federation: Federation
     assert draft(session, federation, "3").state == "draft"
 
 
-def test_only_another_version_is_a_candidate(session: Session, federation: Federation):
+def test_only_another_version_is_a_candidate(session: Session, federation: Federation) -> None:
     with pytest.raises(NotACandidateError):
         draft(session, federation, "1")
     with pytest.raises(NotFoundError):
         draft(session, federation, "9")
 
 
-def test_a_draft_cannot_be_approved(session: Session, federation: Federation):
+def test_a_draft_cannot_be_approved(session: Session, federation: Federation) -> None:
     with pytest.raises(IllegalTransitionError):
         service.approve(session, federation, draft(session, federation).id, VALIDATOR, "in a hurry")
 
 
 def test_rolling_back_restores_the_champion_and_outdates_what_was_open(
     session: Session, federation: Federation
-):
+) -> None:
     first = in_force(session, federation)
     register(session, federation, 3)
     later = submitted(session, federation, "3")
@@ -143,7 +147,9 @@ def test_rolling_back_restores_the_champion_and_outdates_what_was_open(
     assert later.evidence_sha256 == unsubmitted_evidence
 
 
-def test_an_approval_that_is_not_in_force_is_taken_back(session: Session, federation: Federation):
+def test_an_approval_that_is_not_in_force_is_taken_back(
+    session: Session, federation: Federation
+) -> None:
     promotion = approved(session, federation)
     service.roll_back(session, federation, promotion.id, VALIDATOR, "second thoughts")
     model = service.model_of(session, promotion)
@@ -152,7 +158,7 @@ def test_an_approval_that_is_not_in_force_is_taken_back(session: Session, federa
 
 def test_nothing_is_rolled_back_under_a_promotion_that_is_being_applied(
     session: Session, federation: Federation
-):
+) -> None:
     first = in_force(session, federation)
     register(session, federation, 3)
     second = approved(session, federation, "3")
@@ -163,7 +169,9 @@ def test_nothing_is_rolled_back_under_a_promotion_that_is_being_applied(
     session.refresh(first)
 
 
-def test_only_the_champions_promotion_is_rolled_back(session: Session, federation: Federation):
+def test_only_the_champions_promotion_is_rolled_back(
+    session: Session, federation: Federation
+) -> None:
     first = in_force(session, federation)
     model = service.model_of(session, first)
     model.champion = "9"
@@ -172,13 +180,13 @@ def test_only_the_champions_promotion_is_rolled_back(session: Session, federatio
         service.roll_back(session, federation, first.id, VALIDATOR, "worse")
 
 
-def test_each_step_is_audited_with_its_reason(session: Session, federation: Federation):
+def test_each_step_is_audited_with_its_reason(session: Session, federation: Federation) -> None:
     promotion = in_force(session, federation)
     service.roll_back(session, federation, promotion.id, VALIDATOR, "worse at night")
     steps = session.exec(
         select(AuditEntry.action, AuditEntry.actor, AuditEntry.why)
         .where(AuditEntry.entity == f"promotion:{promotion.id}")
-        .order_by(AuditEntry.seq)
+        .order_by(col(AuditEntry.seq))
     ).all()
     assert steps == [
         ("promotion.draft", OWNER, "better"),
@@ -189,13 +197,14 @@ def test_each_step_is_audited_with_its_reason(session: Session, federation: Fede
     audit.verify(session)
 
 
-def test_of_two_decisions_at_once_one_wins(database: Database, federation: Federation):
+def test_of_two_decisions_at_once_one_wins(database: Database, federation: Federation) -> None:
     register_two(database, federation)
     with database.session_scope() as session:
         promotion = submitted(session, federation)
-    start, answers = threading.Barrier(2), []
+    start = threading.Barrier(2)
+    answers: list[str | None] = []
 
-    def decide(decision, actor: str) -> None:
+    def decide(decision: Callable[..., Promotion], actor: str) -> None:
         start.wait()
         try:
             with database.session_scope() as session:

@@ -1,6 +1,9 @@
 """Versions: numbers, champion and canary, lineage, and repetition."""
 
 import pytest
+from pydantic import ValidationError
+from sqlmodel import select
+
 from app.audit.tables import AuditEntry
 from app.core.database import Database
 from app.core.errors import NotFoundError
@@ -10,8 +13,6 @@ from app.registry.errors import UnknownParentError
 from app.registry.schemas import VersionIn
 from app.registry.tables import ModelVersion
 from app.rounds.tables import ClientReport
-from pydantic import ValidationError
-from sqlmodel import select
 from tests.rounds import pseudonym
 from tests.unit.registry.lifecycle import (
     MODEL,
@@ -25,7 +26,7 @@ from tests.unit.registry.lifecycle import (
 
 def test_the_first_version_is_champion_and_later_ones_are_canary(
     database: Database, federation: Federation
-):
+) -> None:
     register_two(database, federation)
     assert (model_now(database, federation).champion, model_now(database, federation).canary) == (
         "1",
@@ -37,7 +38,7 @@ def test_the_first_version_is_champion_and_later_ones_are_canary(
     assert (model.champion, model.canary) == ("1", "3")
 
 
-def test_numbers_grow_past_nine_in_order(database: Database, federation: Federation):
+def test_numbers_grow_past_nine_in_order(database: Database, federation: Federation) -> None:
     with database.session_scope() as session:
         for number in range(1, 12):
             register(session, federation, number)
@@ -47,7 +48,7 @@ def test_numbers_grow_past_nine_in_order(database: Database, federation: Federat
 
 def test_the_same_run_and_weights_again_are_the_same_version(
     database: Database, federation: Federation
-):
+) -> None:
     with database.session_scope() as session:
         first = register(session, federation, 1)
     with database.session_scope() as session:
@@ -57,7 +58,7 @@ def test_the_same_run_and_weights_again_are_the_same_version(
         assert tasks(session) == ["registry.mirror_version"]
 
 
-def test_a_parent_has_to_exist(database: Database, federation: Federation):
+def test_a_parent_has_to_exist(database: Database, federation: Federation) -> None:
     with database.session_scope() as session:
         register(session, federation, 1)
         with pytest.raises(UnknownParentError) as refusal:
@@ -66,7 +67,9 @@ def test_a_parent_has_to_exist(database: Database, federation: Federation):
         assert register(session, federation, 2, parent_version="1").parent_version == "1"
 
 
-def test_lineage_tells_of_the_runs_own_fit_rounds(database: Database, federation: Federation):
+def test_lineage_tells_of_the_runs_own_fit_rounds(
+    database: Database, federation: Federation
+) -> None:
     envelope = {"strategy": {"name": "fedavg", "config_sha256": "c" * 64}, "privacy": {}}
     with database.session_scope() as session:
         for step, phase, model in [(1, "fit", MODEL), (2, "fit", MODEL), (3, "evaluate", MODEL)]:
@@ -99,7 +102,9 @@ def test_lineage_tells_of_the_runs_own_fit_rounds(database: Database, federation
     }
 
 
-def test_a_model_is_made_on_first_sight_and_once(database: Database, federation: Federation):
+def test_a_model_is_made_on_first_sight_and_once(
+    database: Database, federation: Federation
+) -> None:
     with database.session_scope() as session:
         with pytest.raises(NotFoundError):
             service.model_named(session, federation.id, MODEL)
@@ -114,6 +119,6 @@ def test_a_model_is_made_on_first_sight_and_once(database: Database, federation:
 @pytest.mark.parametrize(
     "uri", ["file:///etc/passwd", "/etc/passwd", "s3://models/../secret", "https://host/x", "s3://"]
 )
-def test_an_artifact_lies_in_an_object_store(uri: str):
+def test_an_artifact_lies_in_an_object_store(uri: str) -> None:
     with pytest.raises(ValidationError, match="artifact_uri"):
         VersionIn(run="r", weights_sha256="0" * 64, artifact_uri=uri)

@@ -1,0 +1,70 @@
+"""Decisions on channels: where a federation's notices go."""
+
+from sqlmodel import Session
+
+from app.audit import service as audit
+from app.core import clock
+from app.core.errors import NotFoundError
+from app.federations.tables import Federation
+from app.incidents import repository
+from app.incidents.errors import ChannelNameTakenError, InvalidChannelError
+from app.incidents.notices import ALERTMANAGER, LOG
+from app.incidents.schemas import ChannelIn
+from app.incidents.tables import Channel
+
+
+def add(session: Session, federation: Federation, body: ChannelIn, actor: str) -> Channel:
+    """Add a channel.
+
+    Raises:
+        InvalidChannelError: if Apprise does not know what to do with the address.
+        ChannelNameTakenError: if there is one of that name.
+    """
+    if not _is_apprise_address(body.url):
+        raise InvalidChannelError
+    taken = repository.channel_named(session, federation.id, body.name) is not None
+    if taken or body.name in {LOG, ALERTMANAGER}:
+        raise ChannelNameTakenError(body.name)
+    channel = Channel(
+        federation_id=federation.id, name=body.name, url=body.url, created_at=clock.now()
+    )
+    session.add(channel)
+    session.flush()
+    _audit(session, channel, actor, "add")
+    return channel
+
+
+def remove(session: Session, federation: Federation, name: str, actor: str) -> None:
+    """Remove a channel; notices on their way to it are dropped."""
+    channel = repository.channel_named(session, federation.id, name)
+    if channel is None:
+        raise NotFoundError("channel", name)
+    _audit(session, channel, actor, "remove")
+    session.delete(channel)
+
+
+def of_federation(session: Session, federation: Federation) -> list[Channel]:
+    """A federation's channels, by name."""
+    return repository.channels_of(session, federation.id)
+
+
+def kind_of(channel: Channel) -> str:
+    """The part of the address that is no secret: its scheme."""
+    return channel.url.partition(":")[0]
+
+
+def _is_apprise_address(url: str) -> bool:
+    import apprise  # noqa: PLC0415 - its hundred services take a while to import
+
+    return bool(apprise.Apprise().add(url))
+
+
+def _audit(session: Session, channel: Channel, actor: str, verb: str) -> None:
+    audit.record(
+        session,
+        actor=actor,
+        action=f"channel.{verb}",
+        entity=f"channel:{channel.name}",
+        federation_id=channel.federation_id,
+        after={"kind": kind_of(channel)},
+    )

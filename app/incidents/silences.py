@@ -1,0 +1,74 @@
+"""Decisions on silences."""
+
+from uuid import UUID
+
+from sqlmodel import Session
+
+from app.audit import service as audit
+from app.core import clock
+from app.core.errors import DomainError, NotFoundError
+from app.federations.tables import Federation
+from app.incidents import repository
+from app.incidents.schemas import SilenceIn
+from app.incidents.tables import Silence
+
+
+class SilenceOverError(DomainError):
+    """A silence that would have ended before it is made."""
+
+    code = "silence_over"
+
+    def __init__(self) -> None:
+        super().__init__("This silence would be over already; let `ends_at` lie in the future.")
+
+
+def silence(session: Session, federation: Federation, body: SilenceIn, actor: str) -> Silence:
+    """Send no notices for incidents that match, until the silence ends."""
+    at = clock.now()
+    if body.ends_at <= max(at, body.starts_at or at):
+        raise SilenceOverError
+    made = Silence(
+        federation_id=federation.id,
+        matchers={str(name): value for name, value in body.matchers.items()},
+        starts_at=body.starts_at or at,
+        ends_at=body.ends_at,
+        created_by=actor,
+        comment=body.comment,
+    )
+    session.add(made)
+    session.flush()
+    _audit(session, made, actor, "create")
+    return made
+
+
+def end_silence(session: Session, federation: Federation, silence_id: UUID, actor: str) -> Silence:
+    """End a silence now; one that has ended stays as it is."""
+    found = repository.silence_of(session, federation.id, silence_id)
+    if found is None:
+        raise NotFoundError("silence", silence_id)
+    at = clock.now()
+    if found.starts_at < at < found.ends_at:
+        found.ends_at = at
+        session.add(found)
+        _audit(session, found, actor, "end")
+    elif found.starts_at >= at:
+        session.delete(found)
+        _audit(session, found, actor, "withdraw")
+    return found
+
+
+def silences_of(session: Session, federation: Federation) -> list[Silence]:
+    """A federation's silences, the one that ends last first."""
+    return repository.silences_of(session, federation.id)
+
+
+def _audit(session: Session, silence: Silence, actor: str, verb: str) -> None:
+    audit.record(
+        session,
+        actor=actor,
+        action=f"silence.{verb}",
+        entity=f"silence:{silence.id}",
+        federation_id=silence.federation_id,
+        after={"matchers": silence.matchers, "ends_at": silence.ends_at.isoformat()},
+        why=silence.comment,
+    )

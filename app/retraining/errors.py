@@ -1,0 +1,27 @@
+"""What a retrain request can be refused for."""
+
+from app.core.errors import DomainError, ErrorKind
+
+
+class RequestOpenError(DomainError):
+    """There is an open request for the model already."""
+
+    code = "retrain_request_open"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"A retrain request for {model} is open already. Wait until it has ended, or cancel it."
+        )
+
+
+class LeaseLostError(DomainError):
+    """The caller does not hold the request (any more)."""
+
+    code = "lease_lost"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, claimer: str, state: str) -> None:
+        super().__init__(
+            f"{claimer} does not hold this request, which is {state}. Stop training; claim again."
+        )

@@ -1,0 +1,99 @@
+"""API bodies of retrain requests."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from app.core.ids import Slug
+from app.federations.schemas import Body
+from app.registry.schemas import ArtifactUri, Note
+from app.rounds.schemas import MAX_INT, Sha256
+
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", min_length=1, max_length=1000)]
+
+
+class RequestState(StrEnum):
+    """Where a retrain request is."""
+
+    REQUESTED = "requested"
+    CLAIMED = "claimed"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class RetrainIn(Body):
+    """A person's request for retraining."""
+
+    model: Slug
+    reason: Text = Field(examples=["New hospitals joined."])
+
+
+class ClaimIn(Body):
+    """An FL server that looks for work."""
+
+    model: Slug
+    claimer: Slug = Field(description="Who claims; no host name, please.", examples=["fl-1"])
+    lease_seconds: int = Field(default=60, ge=1, le=86_400)
+
+
+class ProgressIn(Body):
+    """How far the training is; it renews the lease."""
+
+    claimer: Slug
+    completed_rounds: int = Field(ge=0, le=MAX_INT)
+    total_rounds: int = Field(ge=1, le=MAX_INT)
+    message: Note | None = None
+
+
+class CompleteIn(Body):
+    """The version that the training made."""
+
+    claimer: Slug
+    run: Slug
+    weights_sha256: Sha256
+    rounds: int = Field(ge=1, le=MAX_INT)
+    artifact_uri: ArtifactUri | None = None
+    note: Note | None = None
+
+
+class FailIn(Body):
+    """Why the training failed."""
+
+    claimer: Slug
+    reason: Text
+
+
+class CancelIn(Body):
+    """Why the request is withdrawn."""
+
+    reason: Text
+
+
+class RetrainRequestOut(BaseModel):
+    """A retrain request, and how far it has come."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    model: str
+    base_version: str
+    incident_id: UUID | None
+    state: RequestState
+    reason: str
+    plan: dict[str, Any]
+    requested_by: str
+    requested_step: int
+    claimed_by: str | None
+    lease_until: datetime | None
+    progress: dict[str, Any] | None
+    result_version: str | None
+    failure: str | None
+    created_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None

@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+import scipy.stats
+
+from detectors import Recommendation, compare_canary
+from detectors.errors import (
+    BadParameterError,
+    EmptySampleError,
+    NegativeCountError,
+    NotFiniteError,
+    ShapeError,
+)
+from detectors.paired import mcnemar_mid_p
+
+SIZES = np.array([100, 200, 150, 300, 250])
+
+
+def compared(per_example, **options):
+    """Compare where the candidate's mean loss differs by so much at each of five clients."""
+    difference = np.asarray(per_example) * SIZES
+    right = SIZES * 0.7
+    return compare_canary(SIZES, SIZES * 0.6, SIZES * 0.6 + difference, right, right + 5, **options)
+
+
+def test_a_candidate_that_is_better_everywhere_is_promoted():
+    result = compared([-0.05, -0.04, -0.06, -0.05, -0.03])
+    assert result.recommendation is Recommendation.PROMOTE
+    assert result.loss.high < 0
+    assert result.p_superiority < 0.01
+    assert (result.clients, result.examples) == (5, 1000)
+    assert result.accuracy.estimate == pytest.approx(25 / 1000)
+
+
+def test_a_candidate_that_is_worse_everywhere_is_rejected():
+    result = compared([0.05, 0.04, 0.06, 0.05, 0.03], margin=0.01)
+    assert result.recommendation is Recommendation.REJECT
+    assert result.p_superiority > 0.99
+
+
+def test_what_cannot_be_told_yet_is_collected_further():
+    assert compared([0.05, -0.05, 0.04, -0.04, 0.0]).recommendation is (
+        Recommendation.KEEP_COLLECTING
+    )
+
+
+def test_a_margin_lets_a_candidate_pass_that_is_better_but_not_surely():
+    slightly = [-0.03, 0.01, -0.02, -0.01, 0.005]
+    assert compared(slightly).recommendation is Recommendation.KEEP_COLLECTING
+    allowed = compared(slightly, margin=0.02)
+    assert allowed.recommendation is Recommendation.PROMOTE
+    assert allowed.p_non_inferiority < 0.05 < allowed.p_superiority
+
+
+def test_with_equal_clients_it_is_the_paired_t_test():
+    rng = np.random.default_rng(1)
+    champion, candidate = rng.normal(60, 3, 8), rng.normal(58, 3, 8)
+    n = np.full(8, 100)
+    result = compare_canary(n, champion, candidate, n * 0.5, n * 0.5)
+    expected = scipy.stats.ttest_rel(candidate, champion, alternative="less")
+    assert result.p_superiority == pytest.approx(expected.pvalue, rel=1e-9)
+    interval = scipy.stats.ttest_rel(candidate, champion).confidence_interval(0.95)
+    bounds = (result.loss.low * 100, result.loss.high * 100)
+    assert bounds == pytest.approx((interval.low, interval.high), rel=1e-9)
+
+
+def test_superiority_is_rarely_claimed_where_clients_merely_differ():
+    rng = np.random.default_rng(2)
+    claims = 0
+    for _ in range(400):
+        claims += compared(rng.normal(0, 0.05, 5)).p_superiority <= 0.05
+    assert claims / 400 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
+
+
+@pytest.mark.parametrize("clients", [1, 2])
+def test_fewer_than_three_clients_are_no_evidence(clients):
+    n = np.full(clients, 1000)
+    result = compare_canary(n, n * 0.9, n * 0.1, n * 0.5, n * 0.9)
+    assert result.recommendation is Recommendation.KEEP_COLLECTING
+    assert not result.sufficient_evidence
+    assert (result.loss.low is None) == (clients == 1)
+
+
+def test_clients_without_examples_are_left_out():
+    result = compare_canary([10, 0, 20], [5, 0, 9], [4, 0, 8], [6, 0, 12], [7, 0, 13])
+    assert result.clients == 2
+
+
+def test_the_same_model_twice_is_neither_better_nor_worse():
+    result = compared([0.0] * 5)
+    assert result.p_superiority == 0.5
+    assert result.recommendation is Recommendation.KEEP_COLLECTING
+
+
+def test_mcnemar_mid_p_is_the_exact_test_less_half_the_point():
+    exact = scipy.stats.binomtest(3, 15, 0.5).pvalue
+    point = scipy.stats.binom.pmf(3, 15, 0.5)
+    assert mcnemar_mid_p(3, 12) == pytest.approx(exact - point)
+    assert mcnemar_mid_p(5, 5) == 1
+    assert mcnemar_mid_p(0, 0) == 1
+
+
+def test_agreement_is_pooled_over_clients():
+    agreement = np.array([[[50, 1], [4, 45]], [[60, 2], [8, 30]], [[0, 0], [0, 0]]])
+    n = [100, 100, 50]
+    result = compare_canary(n, n, n, [51, 62, 0], [54, 68, 0], agreement)
+    assert result.p_mcnemar == pytest.approx(mcnemar_mid_p(3, 12))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (([0, 0], [0, 0], [0, 0], [0, 0], [0, 0]), EmptySampleError),
+        (([-1, 5], [1, 1], [1, 1], [1, 1], [1, 1]), NegativeCountError),
+        (([5, 5], [1, np.nan], [1, 1], [1, 1], [1, 1]), NotFiniteError),
+        (([5, 5], [1, 1, 1], [1, 1], [1, 1], [1, 1]), ShapeError),
+        (([5, 5], [1, 1], [1, 1], [1, 1], [1, 1], [[1, 2], [3, 4]]), ShapeError),
+    ],
+)
+def test_bad_counts_are_refused_by_name(arguments, error):
+    with pytest.raises(error):
+        compare_canary(*arguments)
+
+
+@pytest.mark.parametrize("options", [{"margin": -0.1}, {"margin": np.nan}, {"alpha": 1.5}])
+def test_bad_levels_are_refused(options):
+    with pytest.raises(BadParameterError):
+        compared([0.0] * 5, **options)
