@@ -136,7 +136,7 @@ class Play:
             url=service.url,
             api_key=joins("FedAvg server", "ingest").key,
             spool=service.data_dir / "fl-server-spool",
-            pseudonyms=Pseudonyms(pseudonym_key()),
+            pseudonyms=Pseudonyms(pseudonym_key(options.seed)),
             seed=options.seed,
         )
         self.known_incidents: set[str] = set()

@@ -22,14 +22,11 @@ def add(session: Session, federation: Federation, body: ChannelIn, actor: str) -
     """
     if not _is_apprise_address(body.url):
         raise InvalidChannelError
-    taken = repository.channel_named(session, federation.id, body.name) is not None
-    if taken or body.name in {LOG, ALERTMANAGER}:
-        raise ChannelNameTakenError(body.name)
     channel = Channel(
         federation_id=federation.id, name=body.name, url=body.url, created_at=clock.now()
     )
-    session.add(channel)
-    session.flush()
+    if body.name in {LOG, ALERTMANAGER} or not repository.insert_channel(session, channel):
+        raise ChannelNameTakenError(body.name)
     _audit(session, channel, actor, "add")
     return channel
 

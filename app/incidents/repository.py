@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from app.drift.tables import Verdict
@@ -32,16 +33,6 @@ def unresolved_of_model(session: Session, federation_id: UUID, model: str) -> li
         Incident.state != "resolved",
     )
     return list(session.exec(query.order_by(col(Incident.opened_at)).with_for_update()))
-
-
-def unresolved_of_cause(session: Session, federation_id: UUID, cause: str) -> Incident | None:
-    """The incident of a cause that is not resolved; there is one at most."""
-    query = select(Incident).where(
-        Incident.federation_id == federation_id,
-        Incident.cause == cause,
-        Incident.state != "resolved",
-    )
-    return session.exec(query).first()
 
 
 def last_of_cause(session: Session, federation_id: UUID, cause: str) -> Incident | None:
@@ -89,12 +80,6 @@ def open_by_severity(session: Session) -> dict[str, int]:
     return {"info": 0, "warning": 0, "critical": 0} | found
 
 
-def linked(session: Session, incident_id: UUID) -> set[UUID]:
-    """The ids of the verdicts that an incident has as evidence."""
-    query = select(IncidentVerdict.verdict_id).where(IncidentVerdict.incident_id == incident_id)
-    return set(session.exec(query))
-
-
 def verdicts_behind(session: Session, incident_id: UUID) -> list[Verdict]:
     """The verdicts that are evidence of an incident, oldest round first."""
     query = (
@@ -134,6 +119,16 @@ def channels_of(session: Session, federation_id: UUID) -> list[Channel]:
     """A federation's channels, by name."""
     query = select(Channel).where(Channel.federation_id == federation_id)
     return list(session.exec(query.order_by(col(Channel.name))))
+
+
+def insert_channel(session: Session, channel: Channel) -> bool:
+    """Insert a channel; False, and nothing done, where the federation has one of that name."""
+    try:
+        with session.begin_nested():
+            session.add(channel)
+    except IntegrityError:
+        return False
+    return True
 
 
 def channel_named(session: Session, federation_id: UUID, name: str) -> Channel | None:

@@ -183,14 +183,10 @@ def _open_if_it_persists(
     Rounds up to the last evidence of the cause's previous incident count for that one alone.
     """
     previous = repository.last_of_cause(session, federation.id, evidence.cause.key(round_.model))
-    history = drift.recent_rounds_with_verdicts(
-        session, federation.id, round_.model, round_.version, round_.global_step, policy.window
-    )
     drifting = [
-        earlier.global_step
-        for earlier, found in history
-        if evidence.cause in evidence_of(found)
-        and (previous is None or earlier.global_step > previous.last_step)
+        step
+        for step in _drifting_steps(session, round_, evidence.cause, policy.window)
+        if previous is None or step > previous.last_step
     ]
     if len(drifting) < policy.persistence:
         return None
@@ -199,6 +195,20 @@ def _open_if_it_persists(
     _audit(session, incident, BY_EVIDENCE, "open", None)
     announce(session, incident, Event.OPENED)
     return incident
+
+
+def _drifting_steps(session: Session, round_: Round, cause: Cause, window: int) -> list[int]:
+    """The global steps of the rounds that drifted for a cause: this one, and those before it."""
+    history = drift.recent_rounds_with_verdicts(
+        session, round_.federation_id, round_.model, round_.version, round_.global_step, window
+    )
+    # Of several rounds at one step any may be the newest; the one at hand is always counted.
+    earlier = [(other, found) for other, found in history if other.id != round_.id]
+    before = earlier[len(earlier) - (window - 1) :] if len(earlier) >= window else earlier
+    return [
+        *(other.global_step for other, found in before if cause in evidence_of(found)),
+        round_.global_step,
+    ]
 
 
 def _new(

@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from app.retraining.tables import RetrainRequest
@@ -18,6 +19,16 @@ def open_of(session: Session, federation_id: UUID, model: str) -> RetrainRequest
         col(RetrainRequest.state).in_(OPEN),
     )
     return session.exec(query.with_for_update()).first()
+
+
+def insert(session: Session, request: RetrainRequest) -> bool:
+    """Insert a request; False, and nothing done, when another was first."""
+    try:
+        with session.begin_nested():
+            session.add(request)
+    except IntegrityError:
+        return False
+    return True
 
 
 def newest_of(session: Session, federation_id: UUID, model: str) -> RetrainRequest | None:

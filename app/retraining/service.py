@@ -89,9 +89,11 @@ def request(
     Raises:
         RequestOpenError: while a request for the model is open.
     """
-    if repository.open_of(session, federation.id, ask.model) is not None:
+    policy = federations.policy_of(federation).retraining
+    made = _ask(session, federation, ask, policy, actor)
+    if made is None:
         raise RequestOpenError(ask.model)
-    return _ask(session, federation, ask, federations.policy_of(federation).retraining, actor)
+    return made
 
 
 def claim(
@@ -105,6 +107,8 @@ def claim(
     if found is None:
         return None
     if found.state in HELD and found.claimed_by == claimer:
+        _renew(found)
+        session.add(found)
         return found
     if found.state != S.REQUESTED:
         return None
@@ -146,13 +150,13 @@ def complete(
 ) -> RetrainRequest:
     """Register the trained version as the model's candidate.
 
-    The same claimer completing again gets the same answer.
+    The same claimer completing again with the same weights gets the same answer.
 
     Raises:
         LeaseLostError: if the claimer does not hold the request.
     """
     found = _locked(session, federation, request_id)
-    if found.state == S.COMPLETED and found.claimed_by == body.claimer:
+    if _is_done(session, found, body):
         return found
     _require_held(found, body.claimer)
     before = found.state
@@ -240,7 +244,8 @@ def _ask(
     ask: RetrainAsk,
     policy: RetrainingPolicy,
     actor: str,
-) -> RetrainRequest:
+) -> RetrainRequest | None:
+    """Make a request; None while one for the model is open, which the database itself checks."""
     at = clock.now()
     made = RetrainRequest(
         federation_id=federation.id,
@@ -259,8 +264,8 @@ def _ask(
         created_at=at,
         expires_at=at + timedelta(hours=policy.expire_hours),
     )
-    session.add(made)
-    session.flush()
+    if not repository.insert(session, made):
+        return None
     _audit(session, made, actor, "request", None, ask.reason)
     return made
 
@@ -278,6 +283,14 @@ def _held(
     found = _locked(session, federation, request_id)
     _require_held(found, claimer)
     return found
+
+
+def _is_done(session: Session, found: RetrainRequest, body: CompleteIn) -> bool:
+    """Whether this very version has completed the request: the answer to it was lost."""
+    if found.result_version is None or found.claimed_by != body.claimer:
+        return False
+    made = registry.version_named(session, found.federation_id, found.model, found.result_version)
+    return (made.run, made.weights_sha256) == (body.run, body.weights_sha256)
 
 
 def _require_held(found: RetrainRequest, claimer: str) -> None:

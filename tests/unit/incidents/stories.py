@@ -99,7 +99,8 @@ class Story:
         round_ = Round(
             federation_id=self.federation.id, run="serve", number=self.pushed, phase="evaluate",
             attempt=1, global_step=step, model=MODEL, version=version, started_at=at, ended_at=at,
-            envelope={}, body_sha256="0" * 64, receipt={}, accepted=1, quarantined=0, received_at=at,
+            envelope={}, body_sha256="0" * 64, receipt={}, accepted=1, quarantined=0,
+            received_at=at,
         )  # fmt: skip
         self.session.add(round_)
         self.session.flush()
