@@ -137,6 +137,6 @@ class Person:
 def pseudonym_key(seed: int) -> bytes:
     """The demo federation's pseudonym key: from the seed, so that a replay is the same to the bit.
 
-    A real federation makes its own with `vigie_client.generate_key()` and keeps it from the service.
+    A real federation makes its own with `vigie_client.generate_key()`, and keeps it to itself.
     """
     return hashlib.sha256(f"vigie demo {seed}".encode()).digest()

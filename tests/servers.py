@@ -1,10 +1,13 @@
 """Real PostgreSQL and Redis for tests: started on a free port of 127.0.0.1, gone afterwards."""
 
+import atexit
+import hashlib
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,12 +24,12 @@ POSTGRES_USER = "postgres"  # PostgreSQL refuses to run as root; Debian's packag
 
 @contextmanager
 def running_postgres(tmp_path: Path, port: int | None = None) -> Iterator[str]:
-    """An empty PostgreSQL below `tmp_path`; its SQLAlchemy address, as a superuser.
+    """A PostgreSQL of `tmp_path`'s own, empty at first; its SQLAlchemy address, as a superuser.
 
     Skips the test where the server's programs are missing. `port` is for a server that comes back.
     """
     initdb, postgres = postgres_program("initdb"), postgres_program("postgres")
-    home = tmp_path / "postgres"
+    home = _postgres_home(tmp_path)
     data, port = home / "data", port or free_port()
     if not data.exists():
         _give_home(home)
@@ -135,10 +138,15 @@ def _unprivileged() -> str | None:
     return POSTGRES_USER if os.geteuid() == 0 else None
 
 
+def _postgres_home(tmp_path: Path) -> Path:
+    """The server's folder: beside pytest's own, which another user may not walk through."""
+    name = hashlib.sha256(str(tmp_path).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"vigie-postgres-{name}"
+
+
 def _give_home(home: Path) -> None:
-    """Make `home` belong to the server's user, who may also walk to it."""
+    """Make `home`, which belongs to the server's user and goes when the tests are over."""
     home.mkdir()
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
     if os.geteuid() == 0:
         shutil.chown(home, POSTGRES_USER, POSTGRES_USER)
-        for parent in list(home.parents)[:-2]:
-            parent.chmod(parent.stat().st_mode | 0o011)

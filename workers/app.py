@@ -16,6 +16,7 @@ from workers.schedule import beat_schedule
 # A publish to a stopped Redis would otherwise block for most of a minute.
 SOCKET_SECONDS = 2
 POLLING_SECONDS = 0.1
+FILE_BROKER = "workers.file_broker:Transport"
 # A line for every sweep would bury all others.
 CHATTY = ("celery.beat", "celery.app.trace", "celery.worker.strategy")
 
@@ -35,6 +36,7 @@ def create_celery(settings: Settings) -> Celery:
         worker_hijack_root_logger=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
+        broker_transport=FILE_BROKER if _has_file_broker(settings) else None,
         broker_transport_options=_transport_options(settings),
         task_publish_retry_policy={"max_retries": 1},
         beat_schedule=beat_schedule(settings),
@@ -47,17 +49,19 @@ def create_celery(settings: Settings) -> Celery:
 
 
 def _transport_options(settings: Settings) -> dict[str, object]:
-    if not settings.broker.startswith("filesystem:"):
+    if not _has_file_broker(settings):
         return {"socket_timeout": SOCKET_SECONDS, "socket_connect_timeout": SOCKET_SECONDS}
-    messages, control = settings.broker_dir / "messages", settings.broker_dir / "control"
-    for folder in (messages, control):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    messages = settings.broker_dir / "messages"
+    messages.mkdir(parents=True, exist_ok=True, mode=0o700)
     return {
         "data_folder_in": str(messages),
         "data_folder_out": str(messages),
-        "control_folder": str(control),
         "polling_interval": POLLING_SECONDS,
     }
+
+
+def _has_file_broker(settings: Settings) -> bool:
+    return settings.broker.startswith("filesystem:")
 
 
 @setup_logging.connect

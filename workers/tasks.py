@@ -1,5 +1,6 @@
 """Every task under its name: the effects that outbox rows ask for, and the periodic ones."""
 
+from functools import cache
 from uuid import UUID
 
 from app.core.database import Database, database
@@ -23,9 +24,13 @@ def _database() -> Database:
     return database(settings().database)
 
 
+@cache
+def _registry() -> MlflowRegistry:
+    return MlflowRegistry(settings().mlflow, settings().artifacts_dir)
+
+
 def _mirror(wanted: mirroring.Wanted) -> mirroring.Mirrored:
-    registry = MlflowRegistry(settings().mlflow, settings().artifacts_dir)
-    return mirroring.perform(registry, wanted)
+    return mirroring.perform(_registry(), wanted)
 
 
 def _deliver() -> Effect:

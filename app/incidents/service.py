@@ -204,7 +204,7 @@ def _drifting_steps(session: Session, round_: Round, cause: Cause, window: int) 
     )
     # Of several rounds at one step any may be the newest; the one at hand is always counted.
     earlier = [(other, found) for other, found in history if other.id != round_.id]
-    before = earlier[len(earlier) - (window - 1) :] if len(earlier) >= window else earlier
+    before = earlier[max(0, len(earlier) - window + 1) :]
     return [
         *(other.global_step for other, found in before if cause in evidence_of(found)),
         round_.global_step,

@@ -158,7 +158,6 @@ def environment(config: Settings) -> dict[str, str]:
         "VIGIE_BROKER_URL": config.broker_url or "",
         "VIGIE_SECRET": config.secret.get_secret_value(),
         "VIGIE_RESEND_SECONDS": str(config.resend_seconds),
-        "TMPDIR": str(config.data_dir),  # where kombu's file broker passes its messages through
     }
 
 

@@ -2,8 +2,6 @@
 
 import ipaddress
 import re
-import shutil
-import subprocess
 from itertools import combinations
 from typing import Any
 
@@ -168,19 +166,6 @@ def test_the_example_environment_names_what_the_file_reads_and_sets_nothing() ->
     read = re.findall(r"(?<!\$)\$\{(\w+)", (ROOT / "docker-compose.yml").read_text())
     assert set(settings) == set(read)
     assert not any(settings.values())
-
-
-def test_docker_compose_accepts_the_file() -> None:
-    if not _has_compose_plugin():
-        pytest.skip("docker's compose plugin is not installed (Debian package: docker-compose)")
-    subprocess.run(["docker", "compose", "config", "--quiet"], cwd=ROOT, check=True)
-
-
-def _has_compose_plugin() -> bool:
-    if shutil.which("docker") is None:
-        return False
-    asked = subprocess.run(["docker", "compose", "version"], check=False, capture_output=True)
-    return asked.returncode == 0
 
 
 def _shared(a: str, b: str) -> set[str]:
