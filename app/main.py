@@ -9,6 +9,7 @@ from app.core.body_limit import BodyLimit
 from app.core.database import database
 from app.core.health import router as health
 from app.core.metrics import Sample, Source, by_label
+from app.core.openapi import describe_raw_bodies
 from app.core.settings import Settings
 from app.core.settings import settings as read_settings
 from app.drift.report_router import router as reports
@@ -19,6 +20,7 @@ from app.incidents.router import router as incidents
 from app.registry.router import router as registry
 from app.retraining.router import router as retraining
 from app.rounds import service as round_service
+from app.rounds.router import PUSHED_SCHEMAS
 from app.rounds.router import router as rounds
 
 DESCRIPTION = """
@@ -70,4 +72,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     domains = (federations, rounds, drift, reports, incidents, registry, retraining, audit)
     for router in (health, metrics.router, *domains, console):
         app.include_router(router)
+    describe_raw_bodies(app, PUSHED_SCHEMAS)
     return app

@@ -29,7 +29,7 @@ def create_celery(settings: Settings) -> Celery:
         task_store_errors_even_if_ignored=False,
         # Without an event loop (files), acknowledgements wait until polling times out after 2 s;
         # a limit on messages in hand would make every other message wait for that.
-        worker_prefetch_multiplier=0 if settings.broker.startswith("filesystem:") else 1,
+        worker_prefetch_multiplier=0 if _has_file_broker(settings) else 1,
         worker_concurrency=settings.worker_concurrency,
         worker_enable_remote_control=False,
         worker_send_task_events=False,

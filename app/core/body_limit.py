@@ -43,7 +43,7 @@ class BodyLimit:
         return count
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        detail = f"A body is at most {self.limit} bytes; send the round in several pushes."
+        detail = f"A body is at most {self.limit} bytes; send fewer features or bins a client."
         answer = problem(ErrorKind.TOO_LARGE.value, "body_too_large", "Body too large", detail)
         await answer(scope, receive, send)
 

@@ -66,6 +66,6 @@ class IllegalTransitionError(DomainError):
     kind = ErrorKind.CONFLICT
 
     def __init__(self, what: str, current: str, target: str, allowed: tuple[str, ...]) -> None:
-        ways = ", ".join(allowed) or "nothing: this state is final"
-        super().__init__(f"A {what} that is {current} cannot become {target}; it can go to {ways}.")
+        ways = ", ".join(allowed) or "stay: this state is final"
+        super().__init__(f"The {what} is {current}: it cannot become {target}, only {ways}.")
         self.current, self.target = current, target

@@ -31,6 +31,8 @@ def configure(settings: Settings) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    # Apprise logs addresses that it cannot use, and an address holds a password.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level)

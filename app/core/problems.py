@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from app.core.errors import DomainError, ErrorKind, FieldError
+from app.core.validation import field_of, message_of
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -71,7 +72,7 @@ def _domain_error(_request: Request, error: Exception) -> JSONResponse:
 def _validation_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     errors = tuple(
-        FieldError(_path(item["loc"]), item["type"], item["msg"]) for item in error.errors()
+        FieldError(_path(item["loc"]), item["type"], message_of(item)) for item in error.errors()
     )
     malformed = any(item["type"] == "json_invalid" for item in error.errors())
     status = ErrorKind.MALFORMED.value if malformed else ErrorKind.INVALID.value
@@ -101,5 +102,4 @@ def _unstorable_text(_request: Request, _error: Exception) -> JSONResponse:
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    parts = [str(part) for part in location if part != "body"]
-    return ".".join(parts).encode("ascii", "replace").decode() or "body"
+    return field_of(tuple(part for part in location if part != "body")) or "body"

@@ -19,7 +19,8 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(
-        default=Path("vigie-data"), description="Folder of everything embedded: database, spool."
+        default=Path("vigie-data"),
+        description="Folder of everything embedded: database, messages, artifacts, reports.",
     )
     database_url: str | None = Field(
         default=None, description="SQLAlchemy address; default: SQLite in the data folder."
@@ -63,7 +64,9 @@ class Settings(BaseSettings):
     )
     worker_concurrency: int = Field(default=2, ge=1, description="Tasks a worker runs at once.")
     log_format: Literal["console", "json"] = Field(default="console", description="Log lines.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Least severe log lines that are written."
+    )
 
     @property
     def database(self) -> str:

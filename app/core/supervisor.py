@@ -39,7 +39,8 @@ class Child:
         """How long to wait before the next start: longer, the more often it died at once."""
         if time.monotonic() - self.started_at > STEADY_SECONDS:
             self.restarts = 0
-        return float(min(0.25 * 2**self.restarts, MAX_PAUSE_SECONDS))
+        doublings = min(self.restarts, 10)  # a number too large for a float ends the supervisor
+        return float(min(0.25 * 2**doublings, MAX_PAUSE_SECONDS))
 
 
 @dataclass
@@ -47,12 +48,12 @@ class Supervisor:
     """Keeps children alive until `stop` is called or a signal comes."""
 
     children: Sequence[Child]
+    grace_seconds: float = GRACE_SECONDS
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self, started: Callable[[], None] = lambda: None) -> None:
         """Start all, call `started`, keep all alive; return when everything has stopped."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
+        self._listen()
         try:
             for child in self.children:
                 child.start()
@@ -66,6 +67,13 @@ class Supervisor:
     def stop(self) -> None:
         """Let `run` return soon."""
         self._stopping.set()
+
+    def _listen(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+        # A closing terminal tells the supervisor alone; under nohup it is to stay.
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._on_signal)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.stop()
@@ -87,7 +95,7 @@ class Supervisor:
         running = [child.process for child in self.children if child.process is not None]
         for process in running:
             process.terminate()
-        deadline = time.monotonic() + GRACE_SECONDS
+        deadline = time.monotonic() + self.grace_seconds
         for process in running:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))

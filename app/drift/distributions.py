@@ -27,7 +27,7 @@ def judge_distribution(case: Case, scope: Scope, subject: str) -> Iterator[Findi
     latest = [h for m in case.latest if (h := scope.histogram(m, subject)) is not None]
     if not reference or not latest:
         return
-    gap = case.policy.effects[kind_of(subject)]
+    gap = case.policy.effects.of(kind_of(subject))
     if reference[0].categorical:
         finding = Finding(subject, scope, "energy", Outcome.STABLE, "probability", gap)
         yield _middle_round(finding, energy_histogram, reference, latest)

@@ -113,8 +113,7 @@ def declared_noise_sd(privacy: Mapping[str, Any]) -> float:
     if mechanism == "geometric":
         ratio = float(np.exp(-1 / scale))
         return sqrt(2 * ratio) / (1 - ratio)
-    delta = float(privacy.get("delta") or 1e-5)
-    return sqrt(2 * float(np.log(1.25 / delta))) * scale
+    return sqrt(2 * float(np.log(1.25 / float(privacy["delta"])))) * scale
 
 
 def _rates(

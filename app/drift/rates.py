@@ -37,7 +37,7 @@ def judge_rate(case: Case, scope: Scope, subject: str) -> Finding:
         detector="median-shift",
         outcome=Outcome.STABLE,
         effect_unit="nats per example" if subject == "log_loss" else "probability",
-        threshold=case.policy.effects[kind_of(subject)],
+        threshold=case.policy.effects.of(kind_of(subject)),
         explanation=_rate_explanation(case, scope, subject),
     )
     reference = _series(case.reference, scope, subject)

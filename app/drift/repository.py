@@ -7,6 +7,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from app.drift.tables import Reference, Verdict
+from app.rounds.tables import Round
 
 
 def reference_in_force(
@@ -65,13 +66,18 @@ def judged_round_ids(
 ) -> list[UUID]:
     """The newest rounds judged against a reference, up to a step; newest first."""
     query = (
-        select(Verdict.round_id, func.max(Verdict.global_step))
-        .where(Verdict.reference_id == reference_id, Verdict.global_step <= last_step)
-        .group_by(col(Verdict.round_id))
-        .order_by(func.max(Verdict.global_step).desc())
+        select(Round.id)
+        .join(Verdict, col(Verdict.round_id) == col(Round.id))
+        .where(
+            Verdict.reference_id == reference_id,
+            Verdict.global_step <= last_step,
+            Round.state != "superseded",
+        )
+        .group_by(col(Round.id), col(Round.global_step), col(Round.received_at))
+        .order_by(col(Round.global_step).desc(), col(Round.received_at).desc())
         .limit(count)
     )
-    return [round_id for round_id, _ in session.exec(query)]
+    return list(session.exec(query))
 
 
 def series(

@@ -3,14 +3,12 @@
 Every field has a default that serves a newcomer, who writes none.
 """
 
-import math
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-EFFECT_KINDS = frozenset({"log_loss", "error_rate", "label", "score", "prediction", "feature"})
-
 Probability = Annotated[float, Field(gt=0, lt=1)]
+Effect = Annotated[float, Field(gt=0, lt=1e9)]
 
 
 class PolicyPart(BaseModel):
@@ -28,6 +26,23 @@ class ReferencePolicy(PolicyPart):
     most_rounds: int = Field(
         default=12, ge=5, le=1000, description="Newest rounds that freezing anew takes at most."
     )
+
+
+class EffectPolicy(PolicyPart):
+    """The smallest effect that matters in practice, in the subject's own unit."""
+
+    log_loss: Effect = Field(default=0.05, description="Nats per example.")
+    error_rate: Effect = Field(default=0.05, description="Probability.")
+    label: Effect = Field(default=0.05, description="Share of a class; probability.")
+    score: Effect = Field(default=0.1, description="Largest gap of the distribution functions.")
+    prediction: Effect = Field(default=0.1, description="Share that changed class; probability.")
+    feature: Effect = Field(
+        default=0.1, description="Largest gap, or share that changed category; probability."
+    )
+
+    def of(self, kind: str) -> float:
+        """The effect of a kind of subject: the part of its name before the colon."""
+        return float(getattr(self, kind))
 
 
 class DriftPolicy(PolicyPart):
@@ -54,22 +69,10 @@ class DriftPolicy(PolicyPart):
         default=0.5,
         ge=0,
         le=1,
-        description="Smallest share of the reference's clients for a federation-level verdict.",
+        description="Smallest share of the reference's examples whose clients took part, for a"
+        " federation-level verdict.",
     )
-    effects: dict[str, float] = Field(
-        default_factory=lambda: {
-            "log_loss": 0.05,
-            "error_rate": 0.05,
-            "label": 0.05,
-            "score": 0.1,
-            "prediction": 0.1,
-            "feature": 0.1,
-        },
-        description=(
-            "Smallest practical effect per kind of subject: nats per example for log_loss, a"
-            " probability for the others (of a distribution: the gap between distributions)."
-        ),
-    )
+    effects: EffectPolicy = Field(default=EffectPolicy(), description="Smallest practical effects.")
     energy_effect: float = Field(
         default=0.25,
         gt=0,
@@ -82,14 +85,6 @@ class DriftPolicy(PolicyPart):
     def _odd(cls, value: int) -> int:
         if value % 2 == 0:
             raise ValueError("latest_rounds must be odd, so that there is a middle round")
-        return value
-
-    @field_validator("effects")
-    @classmethod
-    def _known_effects(cls, value: dict[str, float]) -> dict[str, float]:
-        unknown = value.keys() - EFFECT_KINDS
-        if unknown or any(not 0 < effect < math.inf for effect in value.values()):
-            raise ValueError(f"effects are positive numbers for {', '.join(sorted(EFFECT_KINDS))}")
         return value
 
 
@@ -116,10 +111,10 @@ class RetrainingPolicy(PolicyPart):
     """When an incident asks for retraining."""
 
     automatic: bool = Field(default=True, description="Ask without a person.")
-    severities: tuple[str, ...] = Field(
+    severities: tuple[Literal["info", "warning", "critical"], ...] = Field(
         default=("warning", "critical"), description="Severities that ask for retraining."
     )
-    families: tuple[str, ...] = Field(
+    families: tuple[Literal["concept", "data"], ...] = Field(
         default=("concept",), description="Families of drift that retraining can mend."
     )
     cooldown_rounds: int = Field(

@@ -80,8 +80,9 @@ def create_silence(body: SilenceIn, access: Handler, session: WriteSession) -> S
 
 @router.get("/silences", response_model=list[SilenceOut])
 def list_silences(access: Reader, session: ReadSession) -> list[Silence]:
-    """The silences, the one that ends last first."""
-    return silences.silences_of(session, access.federation(session))
+    """The silences, the one that ends last first; those on a client only for who may see it."""
+    found = silences.silences_of(session, access.federation(session))
+    return [silence for silence in found if _may_see(access, silences.scope_of(silence))]
 
 
 @router.delete("/silences/{silence_id}", response_model=SilenceOut)

@@ -62,6 +62,12 @@ def silences_of(session: Session, federation: Federation) -> list[Silence]:
     return repository.silences_of(session, federation.id)
 
 
+def scope_of(silence: Silence) -> str:
+    """The scope that its scope key, if it names one, is of: a pseudonym names a client."""
+    key = silence.matchers.get("scope_key", "")
+    return "client" if key.startswith("c_") else "cohort" if key else "federation"
+
+
 def _audit(session: Session, silence: Silence, actor: str, verb: str) -> None:
     audit.record(
         session,

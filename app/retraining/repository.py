@@ -21,6 +21,19 @@ def open_of(session: Session, federation_id: UUID, model: str) -> RetrainRequest
     return session.exec(query.with_for_update()).first()
 
 
+def is_open(session: Session, federation_id: UUID, model: str) -> bool:
+    """Whether the model has a request that has not ended.
+
+    Takes no lock: who asks may hold the audit log's, which the request's holder waits for.
+    """
+    query = select(RetrainRequest.id).where(
+        RetrainRequest.federation_id == federation_id,
+        RetrainRequest.model == model,
+        col(RetrainRequest.state).in_(OPEN),
+    )
+    return session.exec(query).first() is not None
+
+
 def insert(session: Session, request: RetrainRequest) -> bool:
     """Insert a request; False, and nothing done, when another was first."""
     try:

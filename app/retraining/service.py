@@ -59,7 +59,7 @@ def consider(session: Session, federation: Federation, ask: RetrainAsk) -> Retra
     wanted = (
         policy.automatic and ask.severity in policy.severities and ask.family in policy.families
     )
-    if not wanted or repository.open_of(session, federation.id, ask.model) is not None:
+    if not wanted or repository.is_open(session, federation.id, ask.model):
         return None
     newest = repository.newest_of(session, federation.id, ask.model)
     if newest is not None and ask.step - newest.requested_step < policy.cooldown_rounds:

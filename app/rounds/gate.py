@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.core.errors import FieldError
+from app.core.validation import field_of, message_of
 from app.federations.tables import Federation
 from app.rounds.parsing import Unusable
 from app.rounds.schemas import (
@@ -28,7 +29,6 @@ from app.rounds.schemas import (
 SLACK = 1e-6
 MAX_ERRORS_SHOWN = 20
 
-_SAFE_NAME = re.compile(r"^[A-Za-z0-9_.-]{1,64}$")
 _LOOKS_LIKE_IDENTITY = re.compile(
     r"@|^\d{1,3}(\.\d{1,3}){3}$|^[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:|^([0-9A-Fa-f]{2}-){5}|^\d+$|^[\w-]+\.[\w.-]+$"
 )
@@ -85,14 +85,14 @@ class EnvelopeRefused(Exception):  # noqa: N818 - a refusal, which the service t
 
 def _field_errors(error: ValidationError, at: tuple[str, ...]) -> Iterator[FieldError]:
     for item in error.errors(include_url=False, include_context=False)[:MAX_ERRORS_SHOWN]:
-        field = _path((*at, *(str(part) for part in item["loc"])))
+        field = field_of((*at, *item["loc"]))
         given = item.get("input")
         if isinstance(given, Unusable):
             yield FieldError(field, given.code, given.message)
         elif item["loc"][-1:] == ("client",) and isinstance(given, str):
             yield _pseudonym_error(field, given)
         else:
-            yield FieldError(field, item["type"], item["msg"])
+            yield FieldError(field, item["type"], message_of(dict(item)))
 
 
 def _pseudonym_error(field: str, given: str) -> FieldError:
@@ -101,11 +101,6 @@ def _pseudonym_error(field: str, given: str) -> FieldError:
         return FieldError(field, "identity_like_pseudonym", message)
     message = "A pseudonym is c_ and 32 lower-case hex digits of an HMAC-SHA256."
     return FieldError(field, "malformed_pseudonym", message)
-
-
-def _path(parts: tuple[str, ...]) -> str:
-    """A dotted path in which names that the sender made up are hidden unless they are plain."""
-    return ".".join(part if _SAFE_NAME.match(part) else "?" for part in parts)
 
 
 def _envelope_errors(
@@ -123,6 +118,9 @@ def _envelope_errors(
     if privacy.mechanism != "none" and (privacy.epsilon is None or privacy.sensitivity is None):
         message = "Declared noise needs `epsilon` and `sensitivity`, or nobody can account for it."
         yield FieldError("privacy.epsilon", "noise_undeclared", message)
+    if privacy.mechanism == "gaussian" and not privacy.delta:
+        message = "Gaussian noise needs `delta` above 0, or nobody can account for it."
+        yield FieldError("privacy.delta", "noise_undeclared", message)
     if privacy.secure_aggregation and (privacy.cohort_size or 0) < federation.min_cohort_size:
         message = f"An aggregate stands for at least {federation.min_cohort_size} clients."
         yield FieldError("privacy.cohort_size", "cohort_too_small", message)
@@ -132,7 +130,7 @@ def _record_errors(
     record: ClientRecord, context: GateContext, at: tuple[str, ...]
 ) -> Iterator[FieldError]:
     def wrong(path: tuple[str, ...], code: str, message: str) -> FieldError:
-        return FieldError(_path((*at, *path)), code, message)
+        return FieldError(field_of((*at, *path)), code, message)
 
     for tag, value in record.cohorts.items():
         if value not in context.federation.cohort_tags.get(tag, ()):

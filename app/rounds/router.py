@@ -7,12 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Request, status
 from fastapi.responses import JSONResponse
 
+from app.core.errors import DomainError
 from app.core.http import ReadSession, WriteSession
 from app.core.ids import Slug
 from app.core.problems import problem
 from app.federations.dependencies import Access, in_federation
 from app.federations.roles import Permission
 from app.rounds import bin_specs, parsing, service
+from app.rounds.errors import MalformedBodyError
 from app.rounds.schemas import (
     MAX_INT,
     BinSpecIn,
@@ -66,12 +68,22 @@ def push_round(
     409. Records that cannot be used are refused one by one and named in the receipt; if none can be
     used, the answer is 422. To correct a round, push it whole with a higher `attempt`.
     """
-    push = service.Push(run, number, phase, parsing.parse(body), hashlib.sha256(body).hexdigest())
-    taken = service.ingest(session, access.federation(session), push, access.actor)
-    if isinstance(taken, Receipt):
-        return taken
-    # Answered, not raised: raising would roll back the refusals that are to be counted.
-    return problem(taken.kind.value, taken.code, taken.title, taken.message, taken.errors)
+    federation = access.federation(session)
+    try:
+        tree = parsing.parse(body)
+    except MalformedBodyError as error:
+        address = service.Address(run, number, phase)
+        service.refuse_malformed(session, federation, address, body, error)
+        return _answered(error)
+    digest = hashlib.sha256(body).hexdigest()
+    push = service.Push(run, number, phase, tree, digest, len(body))
+    taken = service.ingest(session, federation, push, access.actor)
+    return taken if isinstance(taken, Receipt) else _answered(taken)
+
+
+def _answered(error: DomainError) -> JSONResponse:
+    """Answered, not raised: raising would roll back the refusals that are to be counted."""
+    return problem(error.kind.value, error.code, error.title, error.message, error.errors)
 
 
 @router.get("/rounds", response_model=list[RoundOut])

@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from app.audit import service as audit
 from app.core import clock, outbox
-from app.core.errors import FieldError, NotFoundError
+from app.core.errors import DomainError, FieldError, NotFoundError
 from app.core.ids import new_id
 from app.federations.tables import Federation
 from app.rounds import gate, repository
@@ -31,17 +31,25 @@ from app.rounds.schemas import (
 from app.rounds.tables import ClientReport, Refusal, Round
 
 EVALUATE = "incidents.on_round"
+MAX_RECORD_BYTES = 64 * 2**10
 
 
 @dataclass(frozen=True)
-class Push:
-    """One call of an FL server, as it came in."""
+class Address:
+    """Where a push goes."""
 
     run: str
     number: int
     phase: Phase
+
+
+@dataclass(frozen=True)
+class Push(Address):
+    """One call of an FL server, as it came in."""
+
     tree: dict[str, Any]
     sha256: str
+    size: int  # bytes
 
 
 @dataclass(frozen=True)
@@ -77,12 +85,22 @@ def ingest(
     errors = errors or _client_list_errors(push.tree)
     if errors:
         return _refuse_whole(session, federation, push, errors)
-    records = _sort(push.tree["clients"], GateContext(federation, envelope, push.phase, bins))
+    context = GateContext(federation, envelope, push.phase, bins)
+    records = _sort(push.tree["clients"], context, weigh=push.size > MAX_RECORD_BYTES)
     if not records.accepted:
         return _refuse_records(session, federation, push, records)
     if earlier:
         repository.supersede(session, earlier)
     return _store(session, federation, push, envelope, records, actor)
+
+
+def refuse_malformed(
+    session: Session, federation: Federation, address: Address, body: bytes, error: DomainError
+) -> None:
+    """Count a body that is not one JSON object."""
+    whole = FieldError("body", error.code, error.message)
+    refused = [(None, whole, hashlib.sha256(body).hexdigest())]
+    _keep_refusals(session, federation, address, refused, None, clock.now())
 
 
 def get(session: Session, federation_id: UUID, round_id: UUID) -> Round:
@@ -199,16 +217,18 @@ def _client_list_errors(tree: dict[str, Any]) -> tuple[FieldError, ...]:
     if not isinstance(clients, list) or not clients:
         return (FieldError("clients", "missing", "Send a list with one record per client."),)
     if len(clients) > MAX_CLIENTS:
-        message = f"A push has at most {MAX_CLIENTS} records; split the round."
+        message = f"A push has at most {MAX_CLIENTS} records; report cohorts instead of clients."
         return (FieldError("clients", "too_many", message),)
     return ()
 
 
-def _sort(raws: list[Any], context: GateContext) -> Sorted:
+def _sort(raws: list[Any], context: GateContext, *, weigh: bool) -> Sorted:
     accepted: dict[str, ClientRecord] = {}
     refused: list[tuple[int, FieldError, str]] = []
     for index, raw in enumerate(raws):
-        checked = gate.check_record(raw, index, context)
+        checked = (_too_large(raw, index) if weigh else None) or gate.check_record(
+            raw, index, context
+        )
         if isinstance(checked, ClientRecord) and checked.client in accepted:
             message = "This client has a record in this push already; send one."
             checked = FieldError(f"clients.{index}.client", "duplicate_client", message)
@@ -219,9 +239,22 @@ def _sort(raws: list[Any], context: GateContext) -> Sorted:
     return Sorted(list(accepted.values()), refused)
 
 
+def _too_large(raw: object, index: int) -> FieldError | None:
+    if len(_canonical(raw)) <= MAX_RECORD_BYTES:
+        return None
+    message = f"A record is at most {MAX_RECORD_BYTES} bytes; send fewer features or bins."
+    return FieldError(f"clients.{index}", "record_too_large", message)
+
+
 def _record_sha256(raw: object) -> str:
-    text = json.dumps(raw, sort_keys=True, default=lambda unusable: unusable.code)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_canonical(raw)).hexdigest()
+
+
+def _canonical(raw: object) -> bytes:
+    text = json.dumps(
+        raw, sort_keys=True, separators=(",", ":"), default=lambda unusable: unusable.code
+    )
+    return text.encode()
 
 
 def _refuse_whole(
@@ -242,7 +275,7 @@ def _refuse_records(
 def _keep_refusals(
     session: Session,
     federation: Federation,
-    push: Push,
+    push: Address,
     refused: Sequence[tuple[int | None, FieldError, str]],
     round_id: UUID | None,
     at: datetime,

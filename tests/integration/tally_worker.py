@@ -9,6 +9,7 @@ what is left, so no worker outlives the test, however that ends.
 import os
 import signal
 import sys
+from importlib import import_module
 from uuid import UUID
 
 from sqlmodel import Session
@@ -24,6 +25,13 @@ from workers.relay import relay_due
 from workers.schedule import SWEEP
 
 TALLY, TALLY_UNKEPT = "test.tally", "test.tally_unkept"
+# What Celery imports only as a worker starts; imported before the fork, once for all workers.
+IMPORTED_LATE = (
+    "celery.bin.celery",
+    "celery.apps.worker",
+    "celery.concurrency.thread",
+    "kombu.transport.redis",
+)
 EFFECT_STEPS = 20_000  # a few milliseconds of work inside the transaction
 
 
@@ -82,6 +90,8 @@ def _wait(pid: int) -> int:
 
 def main() -> None:
     """Serve commands until there are no more."""
+    for name in IMPORTED_LATE:
+        import_module(name)
     app.conf.include = ()  # the tasks above, without the service's own
     pid = 0
     for command in sys.stdin:

@@ -33,7 +33,6 @@ from tests.unit.incidents.stories import MODEL, Story, verdict
 from workers.effects import External
 
 # Apprise imports what Python is about to drop, where it is still there.
-pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 START_SECONDS = 20.0
 
@@ -60,7 +59,7 @@ def receiver() -> Iterator[Receiver]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, *args: Any) -> None:
             """Not to the terminal."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -33,7 +33,8 @@ from tests.servers import running_redis
 from workers.app import create_celery
 from workers.schedule import SWEEP
 
-KILLS, ROWS_A_LIFE, LONGEST_LIFE_SECONDS, SEED = 25, 10, 0.1, 20131121
+KILLS, KILLS_AT_WORK = 25, 20
+ROWS_A_LIFE, LONGEST_LIFE_SECONDS, SEED = 20, 0.1, 20131121
 SWEEP_SECONDS, RESEND_SECONDS = 0.1, 0.5
 DRAIN_SECONDS = 25.0
 
@@ -162,10 +163,12 @@ def environment(config: Settings) -> dict[str, str]:
 
 
 def test_a_killed_worker_loses_nothing_and_repeats_nothing(trial: Trial) -> None:
-    moments, asked = random.Random(SEED), []
+    moments, asked, kills_at_work = random.Random(SEED), [], 0
     for _ in range(KILLS):
         asked += enqueue(trial.database, ROWS_A_LIFE)
         trial.kill_one(moments.uniform(0, LONGEST_LIFE_SECONDS))
+        kills_at_work += trial.depth()["pending"] > 0
+    assert kills_at_work >= KILLS_AT_WORK
     trial.nursery.start()
     trial.until("no row waits", lambda: trial.depth()["pending"] == 0)
     assert trial.nursery.end(signal.SIGTERM) == 0

@@ -94,6 +94,10 @@ class VigieApi:
         """Return the bin spec with this id (``"bs_.."``)."""
         return self._call("GET", f"bin-specs/{_part(bin_spec)}", dict)
 
+    def models(self) -> list[dict[str, Any]]:
+        """Return the federation's models, each with its ``champion`` and ``canary`` versions."""
+        return self._call("GET", "models", list)
+
     def register_version(
         self,
         model: str,

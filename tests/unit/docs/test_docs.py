@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import click
 import pytest
 import typer.main
 
@@ -43,8 +42,7 @@ def test_relative_links_and_pictures_resolve(path: Path) -> None:
 def test_named_commands_exist(path: Path) -> None:
     text = path.read_text()
     shown = "\n".join(code_blocks(text, "sh", "bash", "")) + "\n".join(re.findall("`[^`]+`", text))
-    # `-m vigie` or a folder `vigie/` is no command; a name in capitals is a place holder.
-    for words in re.findall(r"(?:^|[\s`/])vigie ((?:[a-z-]+ ?)+)", shown, re.MULTILINE):
+    for words in re.findall(r"(?:^|[\s`/])vigie ([a-z]+(?: [a-z]+)*)", shown, re.MULTILINE):
         _resolve(words.split())
 
 
@@ -67,6 +65,11 @@ def test_named_variables_are_settings(path: Path) -> None:
 def test_python_blocks_compile(path: Path) -> None:
     for block in code_blocks(path.read_text(), "python"):
         compile(block, str(path), "exec")
+
+
+def test_a_command_that_does_not_exist_is_noticed() -> None:
+    with pytest.raises(AssertionError, match="no such command: forget"):
+        _resolve(["audit", "forget"])
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
@@ -129,11 +132,11 @@ _REFUSING = ("gate.py", "parsing.py", "service.py", "bin_specs.py")
 
 def _resolve(words: list[str]) -> None:
     """Walk the command's words down the Typer application, as far as it has subcommands."""
-    command: click.Command = typer.main.get_command(cli)
-    while isinstance(command, click.Group):
-        assert words, f"{command.name} needs a subcommand"
-        assert words[0] in command.commands, f"no such command: {words[0]}"
-        command, words = command.commands[words[0]], words[1:]
+    command: object = typer.main.get_command(cli)
+    while known := getattr(command, "commands", None):
+        assert words, "a subcommand is missing"
+        assert words[0] in known, f"no such command: {words[0]}"
+        command, words = known[words[0]], words[1:]
 
 
 def _leaves(part: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

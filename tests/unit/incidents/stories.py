@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from app.core import clock
 from app.drift import service as drift
@@ -46,18 +46,16 @@ def verdict(scope: str = "federation", key: str = "", **more: Any) -> Verdict:
 
 def at_clients(drifting: int, judged: int, **more: Any) -> list[Verdict]:
     """Verdicts on `judged` clients, of which the first `drifting` drifted."""
+    outcomes = ["drift"] * drifting + ["stable"] * (judged - drifting)
     return [
-        verdict(
-            "client",
-            pseudonym(number),
-            **({"outcome": "drift" if number < drifting else "stable"} | more),
-        )
-        for number in range(judged)
+        verdict("client", pseudonym(number), outcome=outcome, **more)
+        for number, outcome in enumerate(outcomes)
     ]
 
 
 def stable(**more: Any) -> Verdict:
-    return verdict(**({"outcome": "stable", "effect": 0.001, "q_value": 0.9} | more))
+    fields: dict[str, Any] = {"outcome": "stable", "effect": 0.001, "q_value": 0.9}
+    return verdict(**(fields | more))
 
 
 class Story:
@@ -122,5 +120,5 @@ class Story:
 
     def notices(self) -> list[tuple[str, str, str]]:
         """Event, channel and state of every notice."""
-        rows = self.session.exec(select(Notice).order_by(Notice.at, Notice.event, Notice.channel))
+        rows = self.session.exec(select(Notice).order_by(col(Notice.at), col(Notice.channel)))
         return [(notice.event, notice.channel, notice.state) for notice in rows]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.drift.tables import Verdict
 from app.federations.policy import IncidentPolicy
 from app.incidents.grouping import Cause, evidence_of, openable, ratio_of, speaks_of
 from app.incidents.states import Severity
@@ -13,8 +14,8 @@ EVERYWHERE = IncidentPolicy(scopes=("federation", "cohort", "client"))
 FEDERATION = Cause("concept", "federation", "")
 
 
-def keys(verdicts: list[object], policy: IncidentPolicy = EVERYWHERE) -> set[tuple[str, str]]:
-    found = openable(evidence_of(verdicts), policy)  # type: ignore[arg-type]
+def keys(verdicts: list[Verdict], policy: IncidentPolicy = EVERYWHERE) -> set[tuple[str, str]]:
+    found = openable(evidence_of(verdicts), policy)
     return {(evidence.cause.scope, evidence.cause.scope_key) for evidence in found}
 
 

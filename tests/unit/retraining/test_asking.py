@@ -62,7 +62,7 @@ def test_two_that_ask_at_once_make_one(
 ) -> None:
     """What one transaction cannot see of another, the database's unique index does."""
     service.consider(session, here, ask(1))
-    monkeypatch.setattr(repository, "open_of", lambda *_: None)
+    monkeypatch.setattr(repository, "is_open", lambda *_: False)
     monkeypatch.setattr(repository, "newest_of", lambda *_: None)
     assert service.consider(session, here, ask(1)) is None
     with pytest.raises(RequestOpenError):

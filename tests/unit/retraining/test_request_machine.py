@@ -1,5 +1,6 @@
 """Whatever people, servers and the clock do in whatever order, a request's rules hold."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -72,7 +73,7 @@ class Requests(RuleBasedStateMachine):
         self.session.close()
         self.clock.__exit__(None, None, None)
 
-    def attempt(self, step, *args) -> None:
+    def attempt(self, step: Callable[..., object], *args: object) -> None:
         """One call: it is done, or refused and leaves nothing."""
         try:
             with self.session.begin_nested():

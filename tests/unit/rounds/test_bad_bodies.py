@@ -103,8 +103,14 @@ BAD_VALUES = [
     ("model.weights_sha256", '"abc"', "model.weights_sha256", "string_pattern_mismatch"),
     ("retrain_request", '"no uuid"', "retrain_request", "uuid_parsing"),
     ("privacy.mechanism", '"laplace"', "privacy.epsilon", "noise_undeclared"),
+    (
+        "privacy",
+        '{"mechanism": "gaussian", "epsilon": 1.0, "sensitivity": 1.0}',
+        "privacy.delta",
+        "noise_undeclared",
+    ),
     ("privacy.secure_aggregation", "true", "privacy.cohort_size", "cohort_too_small"),
-    ("participation.errors", '{"a b": 1}', "participation.errors.?.?", "string_pattern_mismatch"),
+    ("participation.errors", '{"a b": 1}', "participation.errors.?", "string_pattern_mismatch"),
     ("extra", "1", "extra", "extra_forbidden"),
 ]
 
@@ -158,10 +164,21 @@ def test_a_bad_value_is_refused_by_name(
     ],
     ids=["empty", "cut", "list", "null", "text", "utf-16", "deep", "deep-objects", "trail", "cut2"],
 )
-def test_what_is_not_one_json_object_is_400(push: Callable[[bytes], Any], raw: bytes) -> None:
+def test_what_is_not_one_json_object_is_400_and_counted(
+    push: Callable[[bytes], Any], database: Database, raw: bytes
+) -> None:
     answer = push(raw)
     assert answer.status_code in {400, 422}
     assert answer.headers["content-type"] == "application/problem+json"
+    with database.read_scope() as session:
+        assert session.exec(select(func.count()).select_from(Refusal)).one() == 1
+
+
+def test_a_record_over_its_cap_is_refused_alone(push: Callable[[bytes], Any]) -> None:
+    heavy = record("UA") | {"features": {f"f{n}": [1] * 1000 for n in range(40)}}
+    receipt = push(json.dumps(body(record("AA"), heavy)).encode()).json()
+    assert (receipt["accepted"], receipt["quarantined"]) == (1, 1)
+    assert receipt["refusals"][0]["code"] == "record_too_large"
 
 
 def test_a_duplicate_key_spoils_its_record_alone(push: Callable[[bytes], Any]) -> None:

@@ -1,0 +1,64 @@
+"""The whole way with nothing replaced: rounds pushed over HTTP, judged, one incident."""
+
+from collections.abc import Callable
+
+import pytest
+from fastapi.testclient import TestClient
+from numpy.random import default_rng
+from sqlmodel import col, select
+
+from app.core import outbox
+from app.core.database import Database
+from app.core.outbox import OutboxRow
+from app.federations.roles import Role
+from tests.rounds import BIN_SPEC, body, record
+from workers.tasks import EFFECTS
+
+HOME = "/v1/federations/flights"
+CALM, DRIFTING = range(1, 11), range(11, 15)
+
+
+def judge(database: Database) -> None:
+    """What a worker does with the rounds that wait."""
+    with database.read_scope() as session:
+        waiting = select(OutboxRow).where(OutboxRow.task == "incidents.on_round")
+        rows = session.exec(waiting.order_by(col(OutboxRow.created_at))).all()
+    for row in rows:
+        EFFECTS[row.task].run(database, row.id)
+
+
+@pytest.fixture
+def year(api: TestClient, database: Database, key_of: Callable[..., dict[str, str]]) -> None:
+    """Ten calm rounds of six clients, then four with twice as many late at every client."""
+    headers = key_of(Role.INGEST)
+    spec = api.post(f"{HOME}/bin-specs", json=BIN_SPEC, headers=headers).json()["id"]
+    rng = default_rng(2013)
+    for step in (*CALM, *DRIFTING):
+        rate = 0.2 if step in CALM else 0.4
+        clients = [
+            record(name, 1000, int(1000 * rate + rng.normal(0, 10)), cohorts={"hub": "EWR"})
+            for name in range(6)
+        ]
+        push = body(*clients, step=step, spec=spec)
+        answer = api.post(f"{HOME}/runs/serve/rounds/{step}/evaluate", json=push, headers=headers)
+        assert answer.status_code == 202
+        judge(database)
+    with database.read_scope() as session:
+        assert outbox.depth(session)["failed"] == 0
+
+
+def test_a_lasting_change_is_one_incident_a_family(
+    api: TestClient, year: None, key_of: Callable[..., dict[str, str]]
+) -> None:
+    headers = key_of(Role.ON_CALL)
+    incidents = api.get(f"{HOME}/incidents", headers=headers).json()
+    assert {(incident["family"], incident["scope"]) for incident in incidents} == {
+        ("concept", "federation"),
+        ("data", "federation"),
+    }
+    (concept,) = [incident for incident in incidents if incident["family"] == "concept"]
+    assert concept["onset_step"] in DRIFTING
+    assert concept["severity"] == "critical"
+    assert "at 6 of 6 clients" in concept["title"]
+    (request,) = api.get(f"{HOME}/retrain-requests", headers=headers).json()
+    assert (request["incident_id"], request["state"]) == (concept["id"], "requested")
