@@ -58,21 +58,12 @@ class Story:
     def comparison(self, comparison: Mapping[str, Any]) -> None:
         """The canary table."""
         table = Table(title="Canary: both versions on the same flights", title_justify="left")
-        for name in ("", "clients", "flights", "champion", "candidate", "difference", "interval"):
-            table.add_column(name, justify="left" if not name else "right")
-        whole = {
-            "cohort": "all carriers",
-            "clients": comparison["clients"],
-            "examples": comparison["examples"],
-            "champion_measured": comparison["champion_measured"],
-            "candidate_measured": comparison["candidate_measured"],
-            "difference": comparison["difference"],
-        }
-        for row in (whole, *comparison["cohorts"]):
+        for name in ("", "clients", "flights", "champion", "candidate", "difference (95%)"):
+            table.add_column(name, justify="left" if not name else "right", no_wrap=True)
+        for row in ({**comparison, "cohort": "all carriers"}, *comparison["cohorts"]):
             table.add_row(*_comparison_cells(row))
         self.console.print(table)
-        self.line("log loss in nats per flight; a negative difference favours the candidate")
-        self.line(comparison["recommendation"]["sentence"])
+        self.line("Log loss in nats per flight; a negative difference favours the candidate.")
 
     def ask_validator(self, person: str, candidate: str) -> tuple[bool, str]:
         """Put the question to whoever sits at the terminal; the answer and the reason."""
@@ -125,18 +116,15 @@ def _loss_cell(losses: Mapping[str, float], version: str) -> str:
 
 
 def _comparison_cells(row: Mapping[str, Any]) -> Sequence[str]:
-    champion, candidate = row["champion_measured"], row["candidate_measured"]
-    difference = row["difference"]
-    gap = interval = "-"
+    difference, gap = row["difference"], "-"
     if difference is not None:
-        gap = f"{difference['log_loss']:+.4f}"
-        interval = f"{difference['lower']:+.4f} to {difference['upper']:+.4f}"
+        half = (difference["upper"] - difference["lower"]) / 2
+        gap = f"{difference['log_loss']:+.3f} ± {half:.3f}"
     return (
-        str(row["cohort"]),
+        str(row["cohort"]).partition("=")[2] or str(row["cohort"]),
         str(row["clients"]),
         f"{row['examples']:,}",
-        f"{champion['log_loss']:.4f}",
-        f"{candidate['log_loss']:.4f}",
+        f"{row['champion_measured']['log_loss']:.4f}",
+        f"{row['candidate_measured']['log_loss']:.4f}",
         gap,
-        interval,
     )

@@ -9,6 +9,7 @@ elsewhere.
 import hashlib
 import json
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -67,8 +68,8 @@ def entry_hash(entry: AuditEntry) -> str:
         "actor": entry.actor,
         "action": entry.action,
         "entity": entry.entity,
-        "before": entry.before,
-        "after": entry.after,
+        "before": _canonical(entry.before),
+        "after": _canonical(entry.after),
         "why": entry.why,
     }
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -114,3 +115,14 @@ def _check_link(entry: AuditEntry, expected_seq: int, previous_hash: str) -> Non
 
 def _canonical_time(at: datetime) -> str:
     return at.isoformat(timespec="microseconds")
+
+
+def _canonical(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The value with whole numbers as integers: JSONB hands 1e22 back as one, and -0.0 as 0."""
+    if isinstance(value, dict):
+        return {key: _canonical(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_canonical(inner) for inner in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(Decimal(repr(value)))  # 1.7e308 is 17 and zeros there, not the nearest binary
+    return value

@@ -16,6 +16,7 @@ class ErrorKind(Enum):
     GONE = 410
     TOO_LARGE = 413
     INVALID = 422
+    TOO_MANY = 429
     UNAVAILABLE = 503
 
 

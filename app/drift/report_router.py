@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, status
 from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import BaseModel
+from sqlmodel import Session
 
 from app.core.http import SettingsDep, WriteSession
 from app.drift import reporting
@@ -15,6 +16,7 @@ from app.drift.report_errors import ReportFailedError
 from app.drift.reporting import ReportState
 from app.federations.dependencies import Access, in_federation
 from app.federations.roles import Permission
+from app.federations.tables import Federation
 
 router = APIRouter(prefix="/v1/federations/{federation}", tags=["drift"])
 
@@ -51,16 +53,28 @@ def read_report(
     A report that could not be built answers 409 with the reason.
     """
     federation = access.federation(session)
-    report = reporting.ask(session, federation, round_id, access.actor)
-    if report.state == ReportState.FAILED:
-        raise ReportFailedError(str(report.error))
-    page = _page(settings.reports_dir, report.path)
+    page = built(session, federation, round_id, access.actor, settings.reports_dir)
     if page is not None:
         return FileResponse(page, media_type="text/html", headers=PAGE_HEADERS)
-    if report.state == ReportState.READY:
-        reporting.rebuild(session, report, access.actor)
     body = ReportBuilding().model_dump()
     return JSONResponse(body, status.HTTP_202_ACCEPTED, {"Retry-After": RETRY_SECONDS})
+
+
+def built(
+    session: Session, federation: Federation, round_id: UUID, actor: str, reports_dir: Path
+) -> Path | None:
+    """The report's file; None while it is being built, which the first ask starts.
+
+    Raises:
+        ReportFailedError: if it could not be built.
+    """
+    report = reporting.ask(session, federation, round_id, actor)
+    if report.state == ReportState.FAILED:
+        raise ReportFailedError(str(report.error))
+    page = _page(reports_dir, report.path)
+    if page is None and report.state == ReportState.READY:
+        reporting.rebuild(session, report, actor)
+    return page
 
 
 def _page(reports_dir: Path, path: str | None) -> Path | None:

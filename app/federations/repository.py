@@ -30,6 +30,11 @@ def key_with_prefix(session: Session, prefix: str) -> ApiKey | None:
     return session.exec(select(ApiKey).where(ApiKey.prefix == prefix)).first()
 
 
+def key_with_id(session: Session, key_id: UUID) -> ApiKey | None:
+    """The key with that id."""
+    return session.get(ApiKey, key_id)
+
+
 def key_of(session: Session, federation_id: UUID, key_id: UUID) -> ApiKey | None:
     """A federation's key by id."""
     query = select(ApiKey).where(ApiKey.id == key_id, ApiKey.federation_id == federation_id)

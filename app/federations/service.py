@@ -143,6 +143,14 @@ def authenticate(session: Session, text: str, secret_key: bytes) -> Principal:
     return Principal(row.id, row.holder, Role(row.role), row.federation_id)
 
 
+def principal_of_key(session: Session, key_id: UUID) -> Principal | None:
+    """Who holds the key with that id; None when there is none, or it was revoked."""
+    row = repository.key_with_id(session, key_id)
+    if row is None or row.revoked_at is not None:
+        return None
+    return Principal(row.id, row.holder, Role(row.role), row.federation_id)
+
+
 def bootstrap_admin(session: Session, secret_key: bytes) -> str | None:
     """The first admin's key, made once; None when there is an admin already."""
     if repository.system_admins(session):

@@ -32,11 +32,16 @@ class Cause:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a round says for a cause: its drifting verdicts, the strongest first."""
+    """What a round says for a cause: its drifting verdicts, the strongest first.
+
+    `clients_moved` counts the clients in which the strongest subject moved the same way by a
+    practical effect, `clients_drifting` those with a drift of their own, of `clients_judged`.
+    """
 
     cause: Cause
     verdicts: Sequence[Verdict]
     absorbed: Sequence[Verdict]
+    clients_moved: int
     clients_drifting: int
     clients_judged: int
 
@@ -71,7 +76,7 @@ class Evidence:
             self.cause.scope, " at one client"
         )
         breadth = (
-            f" at {self.clients_drifting} of {self.clients_judged} clients"
+            f" at {self.clients_moved} of {self.clients_judged} clients"
             if self.cause.scope == "federation" and self.clients_judged
             else ""
         )
@@ -85,6 +90,7 @@ class Evidence:
         """The structured evidence that an incident keeps."""
         return {
             "subjects": [_line(verdict) for verdict in self.verdicts],
+            "clients_moved": self.clients_moved,
             "clients_drifting": self.clients_drifting,
             "clients_judged": self.clients_judged,
             "within_client": self.strongest.explanation.get("within_client"),
@@ -141,7 +147,21 @@ def _evidence(cause: Cause, group: list[Verdict], verdicts: Sequence[Verdict]) -
     judged = {v.scope_key for v in of_clients if v.outcome != INSUFFICIENT}
     drifting = {v.scope_key for v in of_clients if v.outcome == DRIFT}
     strongest_first = sorted(group, key=lambda v: (-ratio_of(v), v.subject, v.detector))
-    return Evidence(cause, strongest_first, _absorbed(cause, verdicts), len(drifting), len(judged))
+    return Evidence(
+        cause=cause,
+        verdicts=strongest_first,
+        absorbed=_absorbed(cause, verdicts),
+        clients_moved=sum(_moved_with(strongest_first[0], verdict) for verdict in of_clients),
+        clients_drifting=len(drifting),
+        clients_judged=len(judged),
+    )
+
+
+def _moved_with(strongest: Verdict, verdict: Verdict) -> bool:
+    """Whether a client's subject moved as it did in the wider scope, by a practical effect."""
+    same = (verdict.subject, verdict.detector) == (strongest.subject, strongest.detector)
+    same_way = (strongest.effect or 0.0) * (verdict.effect or 0.0) > 0
+    return same and same_way and verdict.outcome != INSUFFICIENT and ratio_of(verdict) >= 1
 
 
 def _absorbed(cause: Cause, verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -50,7 +50,6 @@ def _database() -> Database:
     return database(settings().database)
 
 
-@app.task(name=SWEEP)
 def _sweep() -> None:
     relay_due(_database(), _publish, settings().resend_seconds)
 
@@ -59,16 +58,21 @@ def _publish(delivery: Delivery) -> None:
     app.send_task(delivery.task, args=[str(delivery.row_id)])
 
 
-@app.task(name=TALLY)
 def _tally(row_id: str) -> None:
     Local(tally).run(_database(), UUID(row_id))
 
 
-@app.task(name=TALLY_UNKEPT)
 def _tally_unkept(subject: str) -> None:
     """The control: the same effect for a message that nothing but the broker keeps."""
     with _database().session_scope() as session:
         tally(session, UUID(subject))
+
+
+def _register() -> None:
+    """Give the Celery application these tasks alone, without the service's own."""
+    app.conf.include = ()
+    for name, work in ((SWEEP, _sweep), (TALLY, _tally), (TALLY_UNKEPT, _tally_unkept)):
+        app.task(name=name)(work)
 
 
 def _start() -> int:
@@ -92,7 +96,7 @@ def main() -> None:
     """Serve commands until there are no more."""
     for name in IMPORTED_LATE:
         import_module(name)
-    app.conf.include = ()  # the tasks above, without the service's own
+    _register()
     pid = 0
     for command in sys.stdin:
         if command.strip() == "start":

@@ -159,3 +159,11 @@ def test_a_child_that_cannot_be_started_leaves_no_other_behind() -> None:
         Supervisor([sleeping, missing]).run()
     assert sleeping.process is not None
     assert sleeping.process.returncode == -signal.SIGTERM
+
+
+@pytest.mark.usefixtures("handlers_kept")
+def test_under_nohup_a_closed_terminal_stops_nothing() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    supervisor = Supervisor([Child("sleeping", ["sleep", "600"])])
+    supervisor.run(started=supervisor.stop)
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN

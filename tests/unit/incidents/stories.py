@@ -46,10 +46,10 @@ def verdict(scope: str = "federation", key: str = "", **more: Any) -> Verdict:
 
 def at_clients(drifting: int, judged: int, **more: Any) -> list[Verdict]:
     """Verdicts on `judged` clients, of which the first `drifting` drifted."""
-    outcomes = ["drift"] * drifting + ["stable"] * (judged - drifting)
+    moved = [("drift", 0.08)] * drifting + [("stable", 0.001)] * (judged - drifting)
     return [
-        verdict("client", pseudonym(number), outcome=outcome, **more)
-        for number, outcome in enumerate(outcomes)
+        verdict("client", pseudonym(number), **({"outcome": outcome, "effect": effect} | more))
+        for number, (outcome, effect) in enumerate(moved)
     ]
 
 
