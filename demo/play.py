@@ -58,6 +58,8 @@ class Served:
 def play(options: Options) -> int:
     """Play the demo; the exit code of the command."""
     story = Story()
+    # A demo that is told to end takes its service along.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with _data_dir(options) as data_dir:
             _play_in(data_dir, options, story)
