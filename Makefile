@@ -31,7 +31,7 @@ check: $(STAMP) ## Lint, format, types, dependency rules, migrations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	cd client && ../$(BIN)/mypy
+	cd client && ../$(BIN)/mypy src tests examples
 	$(BIN)/lint-imports
 	data=$$(mktemp -d) && trap 'rm -rf "$$data"' EXIT && export VIGIE_DATA_DIR="$$data" && \
 	  $(BIN)/vigie db upgrade && $(BIN)/vigie db check

@@ -2,9 +2,11 @@
 
 from fastapi import APIRouter
 from pydantic import BaseModel
-from sqlmodel import text
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.http import ReadSession
+from app.core.errors import DomainError, ErrorKind
+from app.core.http import DatabaseDep
 
 router = APIRouter(tags=["health"])
 
@@ -21,8 +23,22 @@ def alive() -> Health:
     return Health()
 
 
+class NotReadyError(DomainError):
+    """The service cannot do its work yet."""
+
+    code = "not_ready"
+    kind = ErrorKind.UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__("The database does not answer or lacks its schema: `vigie db upgrade`.")
+
+
 @router.get("/readyz")
-def ready(session: ReadSession) -> Health:
+def ready(database: DatabaseDep) -> Health:
     """The database answers and has its schema; 503 otherwise."""
-    session.exec(text("SELECT 1 FROM audit_head"))  # type: ignore[call-overload]
+    try:
+        with database.read_scope() as session:
+            session.connection().execute(text("SELECT 1 FROM audit_head"))
+    except SQLAlchemyError as error:
+        raise NotReadyError from error
     return Health()
