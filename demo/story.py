@@ -64,6 +64,7 @@ class Story:
             table.add_row(*_comparison_cells(row))
         self.console.print(table)
         self.line("Log loss in nats per flight; a negative difference favours the candidate.")
+        self.line(comparison["recommendation"]["sentence"])
 
     def ask_validator(self, person: str, candidate: str) -> tuple[bool, str]:
         """Put the question to whoever sits at the terminal; the answer and the reason."""
@@ -78,8 +79,7 @@ class Story:
         verb = "rejected" if promotion["state"] == "rejected" else "approved"
         self.line(
             f"week {week:>2}: version {promotion['candidate']} {verb} by"
-            f" {promotion['decided_by']} (asked for by {promotion['submitted_by']}):"
-            f" {promotion['reason']}"
+            f" {promotion['decided_by']} (asked for by {promotion['submitted_by']})"
         )
 
     def recurring(self, stretches: Iterable[tuple[str, range, Mapping[str, float]]]) -> None:
