@@ -1,7 +1,9 @@
 """Runs the service's processes as children: restarts one that dies, stops all on a signal."""
 
+import ctypes
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,11 +13,23 @@ from types import FrameType
 import structlog
 
 GRACE_SECONDS = 20.0
+PR_SET_PDEATHSIG = 1  # from <sys/prctl.h>
 CHECK_SECONDS = 0.2
 MAX_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 
 log = structlog.get_logger(__name__)
+
+
+def _end_with_parent() -> Callable[[], None] | None:
+    """What a child does first on Linux: ask to be ended when its parent is, even by -9.
+
+    Elsewhere nothing, and a supervisor that is killed so leaves its children running.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass
@@ -31,7 +45,11 @@ class Child:
 
     def start(self) -> None:
         """Start it, in a process group of its own so that Ctrl-C reaches the supervisor alone."""
-        self.process = subprocess.Popen(self.command, start_new_session=True)  # noqa: S603 - ours
+        self.process = subprocess.Popen(  # noqa: S603 - ours
+            self.command,
+            start_new_session=True,
+            preexec_fn=_end_with_parent(),  # noqa: PLW1509 - the supervisor has one thread
+        )
         self.started_at = time.monotonic()
         log.info("supervisor.started", child=self.name, pid=self.process.pid)
 

@@ -167,3 +167,13 @@ def test_under_nohup_a_closed_terminal_stops_nothing() -> None:
     supervisor = Supervisor([Child("sleeping", ["sleep", "600"])])
     supervisor.run(started=supervisor.stop)
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of a killed parent")
+def test_children_end_with_a_supervisor_that_is_killed(story: Story) -> None:
+    with supervising(
+        story, story.child("exec sleep 600"), story.child("exec sleep 600")
+    ) as process:
+        children = story.wait_for_starts(2)
+        process.kill()
+        wait_for("the children's end", lambda: not any(map(alive, children)), STOP_SECONDS)
