@@ -87,7 +87,7 @@ def reader(visitor: AnyVisitor) -> Visitor:
 def form_of(permission: Permission | None = None) -> Callable[..., Visitor]:
     """Dependency of forms: a visitor with the permission, whose session rendered the form."""
 
-    def authorise(visitor: AnyVisitor, form_token: Annotated[str, Form(max_length=200)]) -> Visitor:
+    def authorise(visitor: AnyVisitor, form_token: Annotated[str, Form()] = "") -> Visitor:
         if not sessions.form_token_is(visitor.signed_in, form_token):
             raise StaleFormError
         if permission is not None:

@@ -1,20 +1,27 @@
 """Small charts as SVG, made here: no script, no style attribute, a title and words for each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
 
 from markupsafe import Markup, escape
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 720, 220, 56, 28, 12, 12
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 720, 240, 56, 28, 16, 12
+FOREST_LEFT, FOREST_ROW, FOREST_BOTTOM = 200, 30, 44
+# A shape of its own beside its colour, and a height of its own: marks may share a step.
+SHAPES = {
+    "incident": (6, "M0 -5L5 4H-5Z"),
+    "retraining": (20, "M-4 -4H4V4H-4Z"),
+    "promotion": (34, "M0 -5L5 0L0 5L-5 0Z"),
+}
 
 
 @dataclass(frozen=True)
 class Mark:
-    """An event on the step axis: an incident or a promotion."""
+    """An event on the step axis."""
 
     step: int
-    kind: str  # the class that colours it
+    kind: str  # one of SHAPES
     label: str
 
 
@@ -37,6 +44,16 @@ class Interval:
     estimate: float
     lower: float
     upper: float
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A plot, and the same values as a table."""
+
+    svg: Markup
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
 
 
 class Axes:
@@ -82,10 +99,10 @@ def line_chart(line: Line) -> Markup:
 
 def histograms(
     title: str, unit: str, edges: Sequence[float], reference: Sequence[float], now: Sequence[float]
-) -> Markup:
+) -> Figure | None:
     """Two distributions on the same bins: the reference filled, the round as an outline."""
     if not sum(reference) or not sum(now):
-        return Markup("")
+        return None
     before = [count / sum(reference) for count in reference]
     after = [count / sum(now) for count in now]
     axes = Axes(list(edges), [0.0, *before, *after])
@@ -100,41 +117,61 @@ def histograms(
         for i, share in enumerate(after)
         for point in ((axes.x(edges[i]), axes.y(share)), (axes.x(edges[i + 1]), axes.y(share)))
     ]
-    ends = f"{edges[0]:g} to {edges[-1]:g} {unit}"
-    parts = [*bars, *_grid(axes, "share"), _path("series", outline)]
-    return _svg(title, f"Shares over {ends}; filled: reference, line: this round.", parts, HEIGHT)
+    words = (
+        f"Shares over {edges[0]:g} to {edges[-1]:g} {unit}; filled: reference, line: this round."
+    )
+    parts = [*_grid(axes, "share of examples"), *bars, _path("series", outline)]
+    return Figure(
+        svg=_svg(title, words, parts, HEIGHT),
+        caption=f"Share of examples by {unit}. Filled: reference. Line: this round.",
+        columns=(f"Bin ({unit})", "Reference", "This round"),
+        rows=[
+            (f"{edges[i]:g} to {edges[i + 1]:g}", f"{before[i]:.1%}", f"{after[i]:.1%}")
+            for i in range(len(before))
+        ],
+    )
 
 
 def forest(title: str, unit: str, rows: Sequence[Interval]) -> Markup:
-    """Estimates with their intervals around zero, one row each."""
+    """Estimates with their intervals around zero, one row each; below zero is better."""
     if not rows:
         return Markup("")
-    height = TOP + 30 * len(rows) + BOTTOM
+    floor_ = TOP + FOREST_ROW * len(rows)
     low, high = min(row.lower for row in rows), max(row.upper for row in rows)
-    x0, x1 = _spread(min(low, 0.0), max(high, 0.0))
+    # Zero keeps some room on both sides, for what the sides mean.
+    reach = max(abs(low), abs(high)) or 1.0
+    x0, x1 = _spread(min(low, -0.25 * reach), max(high, 0.25 * reach))
 
     def place(value: float) -> float:
-        return round(200 + (value - x0) / (x1 - x0) * (WIDTH - 200 - RIGHT), 1)
+        across = (value - x0) / (x1 - x0)
+        return round(FOREST_LEFT + across * (WIDTH - FOREST_LEFT - RIGHT), 1)
 
-    parts = [
-        f'<line class="zero" x1="{place(0)}" x2="{place(0)}" y1="{TOP}" y2="{height - BOTTOM}"/>'
+    lines = [part for i, row in enumerate(rows) for part in _forest_row(row, i, place)]
+    ticks = [
+        f'<text class="axis" x="{place(t)}" y="{floor_ + 16}" text-anchor="middle">{t:g}</text>'
+        for t in round_ticks(x0, x1, 5)
     ]
-    for position, row in enumerate(rows):
-        y = TOP + 30 * position + 15
-        parts += [
-            f'<text x="0" y="{y + 4}">{escape(row.label)}</text>',
-            f'<line class="interval" x1="{place(row.lower)}" x2="{place(row.upper)}" y1="{y}"'
-            f' y2="{y}"/>',
-            f'<circle class="estimate" cx="{place(row.estimate)}" cy="{y}" r="5"/>',
-        ]
-    parts.append(
-        f'<text class="axis" x="{WIDTH - RIGHT}" y="{height - 6}" text-anchor="end">'
-        f"{escape(unit)}</text>"
-    )
+    sides = [
+        f'<line class="zero" x1="{place(0)}" x2="{place(0)}" y1="{TOP - 8}" y2="{floor_}"/>',
+        f'<text class="axis" x="{place(0) - 6}" y="{floor_ + 36}" text-anchor="end">'
+        "candidate better</text>",
+        f'<text class="axis" x="{place(0) + 6}" y="{floor_ + 36}">worse</text>',
+        f'<text class="axis" x="0" y="{floor_ + 16}">{escape(unit)}</text>',
+    ]
     words = "; ".join(
         f"{r.label}: {r.estimate:+.3g} ({r.lower:+.3g} to {r.upper:+.3g})" for r in rows
     )
-    return _svg(title, words, parts, height)
+    return _svg(title, words, [*sides, *ticks, *lines], floor_ + FOREST_BOTTOM)
+
+
+def _forest_row(row: Interval, number: int, place: Callable[[float], float]) -> list[str]:
+    y = TOP + FOREST_ROW * number + FOREST_ROW // 2
+    return [
+        f'<text x="0" y="{y + 4}">{escape(row.label)}</text>',
+        f'<line class="interval" x1="{place(row.lower)}" x2="{place(row.upper)}" y1="{y}"'
+        f' y2="{y}"/>',
+        f'<circle class="estimate" cx="{place(row.estimate)}" cy="{y}" r="5"/>',
+    ]
 
 
 def _svg(title: str, words: str, parts: Sequence[str], height: int) -> Markup:
@@ -155,7 +192,7 @@ def _grid(axes: Axes, unit: str) -> list[str]:
         f'<text class="axis" x="{axes.x(t)}" y="{HEIGHT - 8}" text-anchor="middle">{t:g}</text>'
         for t in round_ticks(axes.x0, axes.x1, 6)
     ]
-    name = f'<text class="axis" x="{LEFT}" y="{TOP - 1}">{escape(unit)}</text>'
+    name = f'<text class="axis" x="{LEFT}" y="{TOP - 4}">{escape(unit)}</text>'
     return [*lines, *steps, name]
 
 
@@ -170,10 +207,11 @@ def round_ticks(low: float, high: float, about: int) -> list[float]:
 
 def _mark(mark: Mark, axes: Axes) -> str:
     x = axes.x(mark.step)
+    height, shape = SHAPES[mark.kind]
     return (
-        f'<g class="mark {escape(mark.kind)}"><title>{escape(mark.label)}</title>'
+        f'<g class="mark {mark.kind}"><title>{escape(mark.label)}</title>'
         f'<line x1="{x}" x2="{x}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-        f'<circle cx="{x}" cy="{TOP + 4}" r="4"/></g>'
+        f'<path d="{shape}" transform="translate({x} {TOP + height})"/></g>'
     )
 
 

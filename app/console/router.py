@@ -1,5 +1,6 @@
 """The console's pages and forms."""
 
+import re
 from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
@@ -40,7 +41,8 @@ Handler = Annotated[Visitor, Depends(form_of(Permission.HANDLE_INCIDENTS))]
 Requester = Annotated[Visitor, Depends(form_of(Permission.REQUEST_RETRAINING))]
 Decider = Annotated[Visitor, Depends(form_of(Permission.DECIDE_PROMOTIONS))]
 Reason = Annotated[str, Form(min_length=1, max_length=1000, pattern=r"^[^\x00]*\S[^\x00]*$")]
-Local = Annotated[str, Form(pattern=r"^/[A-Za-z0-9._/-]*$", max_length=300)]
+LOCAL = r"^/[A-Za-z0-9._/-]*$"
+Local = Annotated[str, Form(pattern=LOCAL, max_length=300)]
 
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
@@ -55,8 +57,9 @@ def static(digest: str, name: str) -> Response:
 
 @router.get("/login")
 def login_form(after: str = "/") -> Response:
-    """The sign-in page."""
-    return page("login.html", after=after, wrong=False, visitor=None)
+    """The sign-in page; an address that is none of ours leads to the overview."""
+    known = after if re.fullmatch(LOCAL, after) else "/"
+    return page("login.html", after=known, wrong=False, visitor=None)
 
 
 @router.post("/login")
@@ -242,6 +245,12 @@ def reject(
     row = visitor.federation(session, federation)
     registry.reject(session, row, promotion_id, visitor.name, reason)
     return _to(f"/f/{federation}/promotions/{promotion_id}")
+
+
+@router.get("/f/{path:path}")
+def show_nothing(path: str, visitor: Reader) -> Response:  # noqa: ARG001 - nobody else is told
+    """Any other address below a federation."""
+    raise NotFoundError("page", f"/f/{path}")
 
 
 def _to(path: str) -> Response:

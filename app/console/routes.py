@@ -53,7 +53,8 @@ class ConsoleRoute(APIRoute):
         except RefusedError as refused:
             await refused.answer(scope, receive, send)
         except HTTPException as error:
-            refusal = message(HTTPStatus(error.status_code).phrase, "", error.status_code)
+            text = "This address takes forms only. Go back to the page that it belongs to."
+            refusal = message(HTTPStatus(error.status_code).phrase, text, error.status_code)
             await refusal(scope, receive, send)
 
 

@@ -176,6 +176,7 @@ def complete(
         incident_id=found.incident_id,
     )
     found.result_version = version.version
+    found.progress = {"completed_rounds": body.rounds, "total_rounds": body.rounds}
     _end(found, S.COMPLETED)
     _audit(session, found, body.claimer, "complete", before)
     return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from markupsafe import Markup
@@ -9,57 +10,124 @@ from sqlmodel import Session
 
 from app.console.access import Visitor
 from app.console.plots import Interval, forest
+from app.federations.roles import Permission
 from app.federations.tables import Federation
 from app.registry import service as registry
-from app.registry.tables import ModelVersion, Promotion
+from app.registry.tables import Model, ModelVersion, Promotion
+
+
+class Turn(StrEnum):
+    """What the visitor can do about the promotion, or why nothing."""
+
+    NOT_SUBMITTED = "not_submitted"
+    DECIDED = "decided"
+    OWN_WORK = "own_work"
+    NOT_A_VALIDATOR = "not_a_validator"
+    DECIDE = "decide"
+
+
+@dataclass(frozen=True)
+class Row:
+    """Both versions on the examples of all clients, or of one cohort's."""
+
+    name: str
+    clients: int
+    examples: int
+    champion: dict[str, float]
+    candidate: dict[str, float]
+    difference: dict[str, float] | None
 
 
 @dataclass(frozen=True)
 class PromotionPage:
-    """All that the page shows; `evidence` is what was frozen, or, before that, what there is."""
+    """All that the page shows.
+
+    `evidence` is what was frozen; before that, what there is now. It is None for a draft that was
+    rejected, and for one whose champion has changed since.
+    """
 
     federation: Federation
     model: str
     promotion: Promotion
     version: ModelVersion
-    evidence: dict[str, Any]
+    evidence: dict[str, Any] | None
+    rows: Sequence[Row]
     forest: Markup
-    own_work: bool
+    turn: Turn
 
 
 def promotion_page(
     session: Session, visitor: Visitor, federation: Federation, promotion: Promotion
 ) -> PromotionPage:
     """Gather the page."""
-    model = registry.model_of(session, promotion).name
-    version = registry.version_named(session, federation.id, model, promotion.candidate)
-    evidence = promotion.evidence or registry.comparison(
-        session, federation, model, promotion.candidate
-    ).model_dump(mode="json")
+    model = registry.model_of(session, promotion)
+    version = registry.version_named(session, federation.id, model.name, promotion.candidate)
+    evidence = promotion.evidence or _evidence_now(session, federation, model, promotion)
+    rows = _rows(evidence) if evidence else []
     return PromotionPage(
         federation=federation,
-        model=model,
+        model=model.name,
         promotion=promotion,
         version=version,
         evidence=evidence,
-        forest=_forest(evidence),
-        own_work=visitor.name in {promotion.submitted_by, version.registered_by},
+        rows=rows,
+        forest=_forest(rows),
+        turn=_turn(visitor, promotion, version),
     )
 
 
-def _forest(evidence: dict[str, Any]) -> Markup:
-    rows: Sequence[dict[str, Any]] = [{**evidence, "cohort": "all clients"}, *evidence["cohorts"]]
+def _evidence_now(
+    session: Session, federation: Federation, model: Model, promotion: Promotion
+) -> dict[str, Any] | None:
+    if promotion.state != "draft" or model.champion != promotion.champion:
+        return None
+    found = registry.comparison(session, federation, model.name, promotion.candidate)
+    return found.model_dump(mode="json")
+
+
+def _turn(visitor: Visitor, promotion: Promotion, version: ModelVersion) -> Turn:
+    if promotion.state == "draft":
+        return Turn.NOT_SUBMITTED
+    if promotion.state != "awaiting_review":
+        return Turn.DECIDED
+    if _person(visitor.name) in {_person(promotion.submitted_by), _person(version.registered_by)}:
+        return Turn.OWN_WORK
+    return Turn.DECIDE if visitor.may(Permission.DECIDE_PROMOTIONS) else Turn.NOT_A_VALIDATOR
+
+
+def _person(name: str) -> str:
+    """A name as the rule of four eyes compares it."""
+    return name.strip().casefold()
+
+
+def _rows(evidence: dict[str, Any]) -> list[Row]:
+    measured = [{**evidence, "cohort": "All clients"}, *evidence["cohorts"]]
+    return [
+        Row(
+            name=part["cohort"],
+            clients=part["clients"],
+            examples=part["examples"],
+            champion=part["champion_measured"],
+            candidate=part["candidate_measured"],
+            difference=part["difference"],
+        )
+        for part in measured
+        if part["champion_measured"] is not None
+    ]
+
+
+def _forest(rows: Sequence[Row]) -> Markup:
     return forest(
         "Log loss of the candidate less the champion's",
-        "nats per example; left of zero the candidate is better",
+        "nats per example",
         [
             Interval(
-                f"{row['cohort']} ({row['clients']})",
-                row["difference"]["log_loss"],
-                row["difference"]["lower"],
-                row["difference"]["upper"],
+                f"{row.name} ({row.clients})",
+                row.difference["log_loss"],
+                row.difference["lower"],
+                row.difference["upper"],
             )
             for row in rows
-            if row["difference"] is not None
+            if row.difference is not None
         ],
     )

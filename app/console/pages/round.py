@@ -1,14 +1,14 @@
 """A round's page: what came in, how it was judged, and the score's distribution then and now."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from markupsafe import Markup
 from sqlmodel import Session
 
 from app.console.access import Visitor
-from app.console.plots import histograms
+from app.console.plots import Figure, histograms
 from app.drift import service as drift
 from app.drift.measurements import SCORE, RoundMeasure
 from app.drift.tables import Verdict
@@ -18,43 +18,84 @@ from app.rounds import service as rounds
 from app.rounds.tables import Refusal, Round
 from detectors import Histogram, merge
 
+OUTCOMES = ("drift", "warning", "insufficient_evidence", "stable")
+SCOPES = ("federation", "cohort", "client")
+PARTICIPATION = (
+    ("available", "Available", "clients"),
+    ("sampled", "Sampled", "clients"),
+    ("replied", "Replied", "clients"),
+    ("timed_out", "Timed out", "clients"),
+    ("latency_p50_ms", "Latency, median", "ms"),
+    ("latency_p95_ms", "Latency, 95%", "ms"),
+    ("bytes_up", "Sent by clients", "bytes"),
+    ("bytes_down", "Sent to clients", "bytes"),
+)
+
 
 @dataclass(frozen=True)
 class RoundPage:
-    """All that the page shows."""
+    """All that the page shows; `tally` counts the outcomes of `verdicts`."""
 
     federation: Federation
     round: Round
     verdicts: Sequence[Verdict]
     clients: Sequence[Verdict]
+    tally: Sequence[tuple[str, int]]
     refusals: Sequence[Refusal]
-    score: Markup
-    participation: dict[str, object]
+    score: Figure | None
+    envelope: Sequence[tuple[str, str]]
 
 
 def round_page(
     session: Session, visitor: Visitor, federation: Federation, round_: Round
 ) -> RoundPage:
     """Gather the page."""
-    verdicts = drift.verdicts_of(session, round_.id)
-    of_clients = [v for v in verdicts if v.scope == "client"]
+    found = sorted(drift.verdicts_of(session, round_.id), key=_gravest_first)
+    verdicts = [verdict for verdict in found if verdict.scope != "client"]
+    of_clients = [verdict for verdict in found if verdict.scope == "client"]
+    counts = Counter(verdict.outcome for verdict in verdicts)
     return RoundPage(
         federation=federation,
         round=round_,
-        verdicts=[v for v in verdicts if v.scope != "client"],
+        verdicts=verdicts,
         clients=of_clients if visitor.principal.may(Permission.READ_CLIENTS) else [],
+        tally=[(outcome, counts[outcome]) for outcome in OUTCOMES if counts[outcome]],
         refusals=rounds.refusals_of(session, round_.id),
-        score=_score(session, federation, round_, verdicts),
-        participation=dict(round_.envelope.get("participation") or {}),
+        score=_score(session, federation, round_, found),
+        envelope=list(_envelope(round_)),
     )
+
+
+def _gravest_first(verdict: Verdict) -> tuple[int, str, int, str, str]:
+    scope, outcome = SCOPES.index(verdict.scope), OUTCOMES.index(verdict.outcome)
+    return scope, verdict.scope_key, outcome, verdict.subject, verdict.detector
+
+
+def _envelope(round_: Round) -> Iterator[tuple[str, str]]:
+    """What the FL server said of the round as a whole, in words with units."""
+    participation = round_.envelope.get("participation") or {}
+    for name, label, unit in PARTICIPATION:
+        if participation.get(name) is not None:
+            yield label, f"{participation[name]:,} {unit}"
+    for code, count in (participation.get("errors") or {}).items():
+        yield f"Error {code}", f"{count:,} clients"
+    strategy = round_.envelope.get("strategy") or {}
+    if strategy.get("name"):
+        yield "Strategy", strategy["name"]
+    privacy = round_.envelope.get("privacy") or {}
+    if privacy.get("mechanism"):
+        budget = f", epsilon {privacy['epsilon']:g}" if privacy.get("epsilon") else ""
+        yield "Privacy noise", f"{privacy['mechanism']}{budget}"
+    if privacy.get("secure_aggregation"):
+        yield "Secure aggregation", "yes"
 
 
 def _score(
     session: Session, federation: Federation, round_: Round, verdicts: Sequence[Verdict]
-) -> Markup:
+) -> Figure | None:
     """The score's distribution in the reference and in the round, over all clients."""
     if not verdicts:
-        return Markup("")
+        return None
     reference = drift.reference_of(session, federation.id, verdicts[0].reference_id)
     frozen = drift.reference_rounds(session, reference)
     before = _pooled(
@@ -64,7 +105,7 @@ def _score(
         drift.measure(session, federation, [round_], round_.version), federation.min_cohort_size
     )
     if before is None or after is None or not np.array_equal(before.edges, after.edges):
-        return Markup("")
+        return None
     return histograms(
         "Score: reference and this round",
         "probability",
