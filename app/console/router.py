@@ -40,7 +40,7 @@ SignedInForm = Annotated[Visitor, Depends(form_of())]
 Handler = Annotated[Visitor, Depends(form_of(Permission.HANDLE_INCIDENTS))]
 Requester = Annotated[Visitor, Depends(form_of(Permission.REQUEST_RETRAINING))]
 Decider = Annotated[Visitor, Depends(form_of(Permission.DECIDE_PROMOTIONS))]
-Reason = Annotated[str, Form(min_length=1, max_length=1000, pattern=r"^[^\x00]*\S[^\x00]*$")]
+Reason = Annotated[str, Form(min_length=1, max_length=1000, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
 LOCAL = r"^/[A-Za-z0-9._/-]*$"
 Local = Annotated[str, Form(pattern=LOCAL, max_length=300)]
 
