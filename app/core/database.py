@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import JSON, Connection, DateTime, Dialect, Engine, create_engine, event
+from sqlalchemy import JSON, Connection, DateTime, Dialect, Engine, create_engine, event, func
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import TypeDecorator
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session, SQLModel, select
 
 # Named constraints are what lets a migration change one of them, on every database.
 SQLModel.metadata.naming_convention = {
@@ -77,6 +78,22 @@ class Database:
         self.engine.dispose()
 
 
+def insert_unless_there(session: Session, row: SQLModel) -> bool:
+    """Insert a row; False, and nothing done, where one like it was there first."""
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        return False
+    return True
+
+
+def one_at_a_time(session: Session, key: str) -> None:
+    """Let one transaction at a time past here under this key; SQLite has one writer anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+
+
 @lru_cache
 def database(url: str) -> Database:
     """The database at `url`, one for each process (call it after any fork)."""
@@ -90,11 +107,18 @@ def _make_engine(url: str) -> Engine:
             pool_size=POOL_SIZE,
             max_overflow=POOL_OVERFLOW,
             connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+            hide_parameters=True,  # errors are logged, and parameters hold what must not be
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(url, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW, pool_pre_ping=True)
+    return create_engine(
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_OVERFLOW,
+        pool_pre_ping=True,
+        hide_parameters=True,
+    )
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection

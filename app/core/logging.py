@@ -33,6 +33,7 @@ def configure(settings: Settings) -> None:
     )
     # Apprise logs addresses that it cannot use, and an address holds a password.
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # so does every request that it logs
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level)

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import CheckConstraint, Index, func
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from app.core import clock
@@ -68,10 +69,12 @@ class Delivery:
 def enqueue(session: Session, task: str, subject: UUID, *, step: str = "") -> None:
     """Ask for `task` on `subject`, once: a second ask with the same `step` changes nothing."""
     key = f"{task}:{subject}:{step}"
-    if session.exec(select(OutboxRow.id).where(OutboxRow.key == key)).first() is not None:
-        return
     at = clock.now()
-    session.add(OutboxRow(task=task, subject=subject, key=key, created_at=at, due_at=at))
+    row = OutboxRow(task=task, subject=subject, key=key, created_at=at, due_at=at)
+    # The database decides: of two transactions that ask at once, neither sees the other's row.
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    asked = dialect.insert(OutboxRow).values(row.model_dump())
+    session.exec(asked.on_conflict_do_nothing(index_elements=["key"]))
 
 
 def claim_due(session: Session, resend_seconds: float) -> list[Delivery]:

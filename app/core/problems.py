@@ -11,7 +11,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from app.core.errors import DomainError, ErrorKind, FieldError
@@ -60,7 +61,10 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DomainError, _domain_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(OperationalError, _database_unavailable)
+    for lost in (OperationalError, InterfaceError, PoolTimeoutError):
+        app.add_exception_handler(lost, _database_unavailable)
+    app.add_exception_handler(IntegrityError, _somebody_was_first)
+    app.add_exception_handler(DataError, _unstorable_value)
     app.add_exception_handler(UnicodeError, _unstorable_text)
 
 
@@ -94,6 +98,18 @@ def _database_unavailable(_request: Request, error: Exception) -> JSONResponse:
     answer = problem(ErrorKind.UNAVAILABLE.value, "unavailable", "Unavailable", detail)
     answer.headers["Retry-After"] = "5"
     return answer
+
+
+def _somebody_was_first(_request: Request, error: Exception) -> JSONResponse:
+    log.warning("database.conflict", error=str(error))
+    detail = "Somebody else was first; nothing was stored. Read again and repeat."
+    return problem(ErrorKind.CONFLICT.value, "conflict", "Conflict", detail)
+
+
+def _unstorable_value(_request: Request, error: Exception) -> JSONResponse:
+    log.warning("database.value_refused", error=str(error))
+    detail = "The request holds a value that the database cannot keep, such as a NUL character."
+    return problem(ErrorKind.INVALID.value, "unstorable_value", "Unstorable value", detail)
 
 
 def _unstorable_text(_request: Request, _error: Exception) -> JSONResponse:

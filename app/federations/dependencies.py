@@ -13,6 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlmodel import Session
 
 from app.core.http import DatabaseDep, SettingsDep
+from app.core.ids import Slug
 from app.federations import service
 from app.federations.errors import ForbiddenError, UnauthenticatedError
 from app.federations.roles import Permission, Principal
@@ -65,7 +66,7 @@ def demand(principal: Principal, permission: Permission) -> None:
 def in_federation(permission: Permission) -> Callable[..., Access]:
     """Dependency of routes under `/v1/federations/{federation}`: authorised, or refused."""
 
-    def authorise(federation: str, caller: Caller, database: DatabaseDep) -> Access:
+    def authorise(federation: Slug, caller: Caller, database: DatabaseDep) -> Access:
         with database.read_scope() as session:
             service.visible_to(session, caller, federation)
         demand(caller, permission)

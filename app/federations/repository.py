@@ -4,12 +4,23 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
+from app.core.database import insert_unless_there
 from app.federations.tables import ApiKey, Federation
 
 
 def federation_named(session: Session, name: str) -> Federation | None:
     """The federation of that name."""
     return session.exec(select(Federation).where(Federation.name == name)).first()
+
+
+def insert_federation(session: Session, federation: Federation) -> bool:
+    """Insert a federation; False, and nothing done, where there is one of that name."""
+    return insert_unless_there(session, federation)
+
+
+def lock_federation(session: Session, federation: Federation) -> None:
+    """Lock a federation's row, which is read anew; rows that refer to it may still be written."""
+    session.refresh(federation, with_for_update={"key_share": True})
 
 
 def federation(session: Session, federation_id: UUID) -> Federation | None:

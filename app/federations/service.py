@@ -24,8 +24,6 @@ def create(session: Session, body: FederationIn, actor: str) -> Federation:
     Raises:
         NameTakenError: if there is one of that name.
     """
-    if repository.federation_named(session, body.name) is not None:
-        raise NameTakenError("federation", body.name)
     federation = Federation(
         name=body.name,
         title=body.title,
@@ -34,8 +32,8 @@ def create(session: Session, body: FederationIn, actor: str) -> Federation:
         policy=Policy().model_dump(mode="json"),
         created_at=clock.now(),
     )
-    session.add(federation)
-    session.flush()
+    if not repository.insert_federation(session, federation):
+        raise NameTakenError("federation", body.name)
     audit.record(
         session,
         actor=actor,
@@ -79,6 +77,7 @@ def policy_of(federation: Federation) -> Policy:
 
 def set_policy(session: Session, federation: Federation, policy: Policy, actor: str) -> None:
     """Put a new policy in force, under the next version number."""
+    repository.lock_federation(session, federation)
     before = {"version": federation.policy_version, "policy": federation.policy}
     federation.policy = policy.model_dump(mode="json")
     federation.policy_version += 1

@@ -5,9 +5,9 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
+from app.core.database import insert_unless_there
 from app.drift.tables import Verdict
 from app.incidents.tables import Channel, Incident, IncidentVerdict, Notice, Silence
 
@@ -123,12 +123,7 @@ def channels_of(session: Session, federation_id: UUID) -> list[Channel]:
 
 def insert_channel(session: Session, channel: Channel) -> bool:
     """Insert a channel; False, and nothing done, where the federation has one of that name."""
-    try:
-        with session.begin_nested():
-            session.add(channel)
-    except IntegrityError:
-        return False
-    return True
+    return insert_unless_there(session, channel)
 
 
 def channel_named(session: Session, federation_id: UUID, name: str) -> Channel | None:

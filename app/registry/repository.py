@@ -4,9 +4,9 @@ from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import func
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
+from app.core.database import insert_unless_there
 from app.registry.tables import Model, ModelVersion, Promotion
 
 OPEN = ("draft", "awaiting_review", "approved")
@@ -27,12 +27,7 @@ def model_with_id(session: Session, model_id: UUID) -> Model:
 
 def insert_model(session: Session, model: Model) -> bool:
     """Insert a model; False, and nothing done, when another transaction was first."""
-    try:
-        with session.begin_nested():
-            session.add(model)
-    except IntegrityError:
-        return False
-    return True
+    return insert_unless_there(session, model)
 
 
 def models_of(session: Session, federation_id: UUID) -> list[Model]:

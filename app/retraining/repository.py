@@ -3,9 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
+from app.core.database import insert_unless_there
 from app.retraining.tables import RetrainRequest
 
 OPEN = ("requested", "claimed", "running")
@@ -36,12 +36,7 @@ def is_open(session: Session, federation_id: UUID, model: str) -> bool:
 
 def insert(session: Session, request: RetrainRequest) -> bool:
     """Insert a request; False, and nothing done, when another was first."""
-    try:
-        with session.begin_nested():
-            session.add(request)
-    except IntegrityError:
-        return False
-    return True
+    return insert_unless_there(session, request)
 
 
 def newest_of(session: Session, federation_id: UUID, model: str) -> RetrainRequest | None:

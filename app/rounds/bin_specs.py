@@ -36,7 +36,8 @@ def define(session: Session, federation: Federation, body: BinSpecIn, actor: str
     made = BinSpec(
         federation_id=federation.id, id=spec_id, document=document, created_at=clock.now()
     )
-    session.add(made)
+    if not repository.insert_bin_spec(session, made):
+        return get(session, federation, spec_id)
     audit.record(
         session,
         actor=actor,

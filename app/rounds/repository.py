@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import func
 from sqlmodel import Session, col, select, update
 
+from app.core.database import insert_unless_there
 from app.rounds.tables import BinSpec, ClientReport, Refusal, Round
 
 MEASURED = ("evaluate", "canary", "serve")
@@ -22,12 +23,6 @@ def attempts_of(
         Round.phase == phase,
     )
     return list(session.exec(query.order_by(col(Round.attempt))))
-
-
-def serialise_pushes(session: Session, key: str) -> None:
-    """Let one transaction at a time push under this key; SQLite has one writer anyway."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
 
 
 def supersede(session: Session, rounds: Sequence[Round]) -> None:
@@ -129,6 +124,11 @@ def refusal_counts(session: Session, federation_id: UUID | None) -> dict[str, in
 def count_rounds(session: Session) -> int:
     """How many rounds were ever accepted."""
     return session.exec(select(func.count()).select_from(Round)).one()
+
+
+def insert_bin_spec(session: Session, spec: BinSpec) -> bool:
+    """Insert a bin spec; False, and nothing done, where the federation has it already."""
+    return insert_unless_there(session, spec)
 
 
 def bin_spec(session: Session, federation_id: UUID, spec_id: str) -> BinSpec | None:

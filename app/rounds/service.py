@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from app.audit import service as audit
 from app.core import clock, outbox
+from app.core.database import one_at_a_time
 from app.core.errors import DomainError, FieldError, NotFoundError
 from app.core.ids import new_id
 from app.federations.tables import Federation
@@ -183,7 +184,7 @@ def count_rounds(session: Session) -> int:
 
 def _earlier_attempts(session: Session, federation: Federation, push: Push) -> list[Round]:
     key = f"{federation.id}/{push.run}/{push.number}/{push.phase}"
-    repository.serialise_pushes(session, key)
+    one_at_a_time(session, key)
     return repository.attempts_of(session, federation.id, push.run, push.number, push.phase.value)
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from sqlmodel import select
 
@@ -10,6 +11,7 @@ from app.core import clock
 from app.core.outbox import OutboxRow
 from app.core.settings import Settings
 from app.incidents import channels, delivery, notices, service, silences
+from app.incidents.alertmanager import AlertsRefusedError, post_alerts
 from app.incidents.errors import ChannelNameTakenError, InvalidChannelError
 from app.incidents.notices import DELIVER, describe
 from app.incidents.schemas import ChannelIn, SilenceIn
@@ -168,3 +170,12 @@ def test_an_address_that_is_none_is_refused_and_not_repeated(story: Story) -> No
     with pytest.raises(InvalidChannelError) as refused:
         add_channel(story, url="nonsense://hush-hush")
     assert "hush-hush" not in str(refused.value)
+
+
+def test_a_refusal_by_alertmanager_does_not_tell_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(httpx, "post", lambda *_args, **_more: httpx.Response(401))
+    with pytest.raises(AlertsRefusedError, match="401") as caught:
+        post_alerts("http://vigie:hush@127.0.0.1:9093", [{}])
+    assert "hush" not in str(caught.value)
