@@ -21,6 +21,7 @@ from app.console.throttle import Throttle
 from app.core import clock
 from app.core.errors import NotFoundError
 from app.core.http import DatabaseDep, ReadSession, SettingsDep, WriteSession
+from app.core.ids import Slug
 from app.drift import report_router
 from app.federations import service as federations
 from app.federations.errors import UnauthenticatedError
@@ -108,14 +109,14 @@ def show_overview(visitor: Reader, session: ReadSession) -> Response:
 
 
 @router.get("/f/{federation}")
-def show_federation(federation: str, visitor: Reader, session: ReadSession) -> Response:
+def show_federation(federation: Slug, visitor: Reader, session: ReadSession) -> Response:
     """A federation."""
     row = visitor.federation(session, federation)
     return page("federation.html", visitor=visitor, it=federation_page(session, visitor, row))
 
 
 @router.get("/f/{federation}/rounds/{round_id}")
-def show_round(federation: str, round_id: UUID, visitor: Reader, session: ReadSession) -> Response:
+def show_round(federation: Slug, round_id: UUID, visitor: Reader, session: ReadSession) -> Response:
     """A round."""
     row = visitor.federation(session, federation)
     round_ = rounds.get(session, row.id, round_id)
@@ -124,7 +125,7 @@ def show_round(federation: str, round_id: UUID, visitor: Reader, session: ReadSe
 
 @router.get("/f/{federation}/rounds/{round_id}/report")
 def show_report(
-    federation: str,
+    federation: Slug,
     round_id: UUID,
     visitor: Reader,
     session: WriteSession,
@@ -140,7 +141,7 @@ def show_report(
 
 @router.get("/f/{federation}/incidents/{incident_id}")
 def show_incident(
-    federation: str, incident_id: UUID, visitor: Reader, session: ReadSession
+    federation: Slug, incident_id: UUID, visitor: Reader, session: ReadSession
 ) -> Response:
     """An incident."""
     row = visitor.federation(session, federation)
@@ -152,7 +153,7 @@ def show_incident(
 
 @router.post("/f/{federation}/incidents/{incident_id}/acknowledge")
 def acknowledge(
-    federation: str, incident_id: UUID, visitor: Handler, session: WriteSession
+    federation: Slug, incident_id: UUID, visitor: Handler, session: WriteSession
 ) -> Response:
     """Take an incident on."""
     row = visitor.federation(session, federation)
@@ -162,7 +163,7 @@ def acknowledge(
 
 @router.post("/f/{federation}/incidents/{incident_id}/resolve")
 def resolve(
-    federation: str,
+    federation: Slug,
     incident_id: UUID,
     resolution: Annotated[ByHand, Form()],
     why: Reason,
@@ -177,7 +178,7 @@ def resolve(
 
 @router.post("/f/{federation}/incidents/{incident_id}/silence")
 def silence(
-    federation: str,
+    federation: Slug,
     incident_id: UUID,
     hours: Annotated[int, Form(ge=1, le=24 * 90)],
     why: Reason,
@@ -203,8 +204,8 @@ def silence(
 
 @router.post("/f/{federation}/retrain")
 def retrain(
-    federation: str,
-    model: Annotated[str, Form(max_length=63)],
+    federation: Slug,
+    model: Annotated[Slug, Form()],
     why: Reason,
     visitor: Requester,
     session: WriteSession,
@@ -218,7 +219,7 @@ def retrain(
 
 @router.get("/f/{federation}/promotions/{promotion_id}")
 def show_promotion(
-    federation: str, promotion_id: UUID, visitor: Reader, session: ReadSession
+    federation: Slug, promotion_id: UUID, visitor: Reader, session: ReadSession
 ) -> Response:
     """A promotion: the candidate beside the champion."""
     row = visitor.federation(session, federation)
@@ -229,7 +230,7 @@ def show_promotion(
 
 @router.post("/f/{federation}/promotions/{promotion_id}/approve")
 def approve(
-    federation: str, promotion_id: UUID, reason: Reason, visitor: Decider, session: WriteSession
+    federation: Slug, promotion_id: UUID, reason: Reason, visitor: Decider, session: WriteSession
 ) -> Response:
     """Let the candidate become champion."""
     row = visitor.federation(session, federation)
@@ -239,7 +240,7 @@ def approve(
 
 @router.post("/f/{federation}/promotions/{promotion_id}/reject")
 def reject(
-    federation: str, promotion_id: UUID, reason: Reason, visitor: Decider, session: WriteSession
+    federation: Slug, promotion_id: UUID, reason: Reason, visitor: Decider, session: WriteSession
 ) -> Response:
     """Keep the champion."""
     row = visitor.federation(session, federation)

@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from app.audit import service as audit
 from app.core import clock
+from app.core.database import one_at_a_time
 from app.drift import repository
 from app.drift.errors import TooFewRoundsError
 from app.drift.tables import Reference
@@ -19,6 +20,14 @@ from app.rounds.tables import Round
 
 LEAST_ROUNDS = 5
 BY_ITSELF = "policy"
+
+
+def hold(session: Session, federation_id: UUID, model: str) -> None:
+    """Let nobody else judge this model's rounds or freeze its references in this transaction.
+
+    To be taken before the first audit entry, whose lock everybody else waits for.
+    """
+    one_at_a_time(session, f"{federation_id}/{model}/drift")
 
 
 def freeze_named(
@@ -34,6 +43,7 @@ def freeze_named(
     Raises:
         TooFewRoundsError: if fewer than five of them measured the version.
     """
+    hold(session, federation.id, model)
     measured = {round_.id for round_ in rounds.measuring(session, federation.id, model, version)}
     named = rounds.with_ids(session, federation.id, [i for i in round_ids if i in measured])
     if len(named) < LEAST_ROUNDS:
@@ -46,7 +56,8 @@ def freeze_newest(
 ) -> Reference | None:
     """Freeze a reference anew from the newest rounds that measured the version.
 
-    None when there are too few; then it freezes by itself once there are enough.
+    None when there are too few; then it freezes by itself once there are enough. The caller has
+    taken `hold`.
     """
     policy = _policy(federation)
     measured = rounds.measuring(session, federation.id, model, version)
@@ -61,19 +72,19 @@ def in_force(session: Session, federation: Federation, round_: Round) -> Referen
     A version without one gets it by itself as soon as the policy's number of rounds measured it. A
     round of the reference, or before its end, is not judged against it.
     """
-    found = repository.reference_in_force(session, federation.id, round_.model, round_.version)
-    if found is None:
-        _freeze_when_ready(session, federation, round_)
-        return None
-    return found if round_.global_step > found.last_step else None
+    found = repository.reference_in_force(
+        session, federation.id, round_.model, round_.version
+    ) or _freeze_when_ready(session, federation, round_)
+    # A round that overtook one of the reference's own finds it made just now, and is judged too.
+    return found if found is not None and round_.global_step > found.last_step else None
 
 
-def _freeze_when_ready(session: Session, federation: Federation, round_: Round) -> None:
+def _freeze_when_ready(session: Session, federation: Federation, round_: Round) -> Reference | None:
     policy = _policy(federation)
     measured = rounds.measuring(session, federation.id, round_.model, round_.version)
-    if len(measured) >= policy.rounds:
-        first = measured[: policy.rounds]
-        _freeze(session, federation, round_.version, first, BY_ITSELF)
+    if len(measured) < policy.rounds:
+        return None
+    return _freeze(session, federation, round_.version, measured[: policy.rounds], BY_ITSELF)
 
 
 def _policy(federation: Federation) -> ReferencePolicy:

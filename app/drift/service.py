@@ -11,7 +11,7 @@ from app.drift import measurements, repository
 from app.drift.findings import Case, Finding
 from app.drift.judging import error_budget, judge
 from app.drift.measurements import RoundMeasure
-from app.drift.references import freeze_named, freeze_newest, in_force
+from app.drift.references import freeze_named, freeze_newest, hold, in_force
 from app.drift.tables import Reference, Verdict
 from app.federations import service as federations
 from app.federations.tables import Federation
@@ -24,6 +24,7 @@ __all__ = [
     "evaluate",
     "freeze_named",
     "freeze_newest",
+    "hold",
     "recent_rounds_with_verdicts",
     "reference_of",
     "references_of",
@@ -39,7 +40,8 @@ def evaluate(session: Session, round_: Round) -> list[Verdict]:
     """Judge a round against its version's reference and store the verdicts.
 
     A round of phase `fit`, one that was superseded, and one of a version without a reference get no
-    verdict. The same rounds in the same order give the same verdicts, bit for bit.
+    verdict. The same rounds in the same order give the same verdicts, bit for bit. The caller has
+    taken `hold`, so that a model's rounds are judged one after the other.
     """
     federation = federations.get(session, round_.federation_id)
     rounds.mark_evaluated(session, round_)

@@ -9,12 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Effect = Annotated[float, Field(gt=0, lt=1e9)]
+MOST_ROUNDS, MOST_HOURS, MOST = 10_000, 24 * 365, 2**31 - 1
 
 
 class PolicyPart(BaseModel):
     """Base of all parts: unknown fields are refused, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ReferencePolicy(PolicyPart):
@@ -60,10 +61,13 @@ class DriftPolicy(PolicyPart):
         default=3, ge=1, le=99, description="Newest rounds whose median is judged; an odd number."
     )
     min_examples: int = Field(
-        default=30, ge=1, description="Fewer examples a round are insufficient evidence."
+        default=30, ge=1, le=MOST, description="Fewer examples a round are insufficient evidence."
     )
     min_clients: int = Field(
-        default=3, ge=1, description="Fewer clients are insufficient evidence at federation level."
+        default=3,
+        ge=1,
+        le=MOST,
+        description="Fewer clients are insufficient evidence at federation level.",
     )
     min_participation: float = Field(
         default=0.5,
@@ -96,11 +100,16 @@ class IncidentPolicy(PolicyPart):
         description="Scopes whose drift opens an incident; drift in the others is evidence.",
     )
     persistence: int = Field(
-        default=1, ge=1, description="Rounds with drift that open an incident ..."
+        default=1, ge=1, le=MOST_ROUNDS, description="Rounds with drift that open an incident ..."
     )
-    window: int = Field(default=1, ge=1, description="... among this many judged rounds in a row.")
+    window: int = Field(
+        default=1, ge=1, le=MOST_ROUNDS, description="... among this many judged rounds in a row."
+    )
     quiet_rounds: int = Field(
-        default=3, ge=1, description="Rounds in a row without evidence that resolve it."
+        default=3,
+        ge=1,
+        le=MOST_ROUNDS,
+        description="Rounds in a row without evidence that resolve it.",
     )
     critical_ratio: float = Field(
         default=2.0, ge=1, description="Effect over threshold from which it is critical."
@@ -118,21 +127,28 @@ class RetrainingPolicy(PolicyPart):
         default=("concept",), description="Families of drift that retraining can mend."
     )
     cooldown_rounds: int = Field(
-        default=8, ge=0, description="Global steps between two requests for a model."
+        default=8, ge=0, le=MOST, description="Global steps between two requests for a model."
     )
     expire_hours: float = Field(
-        default=72, gt=0, description="Hours until an unclaimed request expires."
+        default=72, gt=0, le=MOST_HOURS, description="Hours until an unclaimed request expires."
     )
-    rounds: int = Field(default=20, ge=1, description="FL rounds that a request asks for.")
+    rounds: int = Field(
+        default=20, ge=1, le=MOST_ROUNDS, description="FL rounds that a request asks for."
+    )
     window_rounds: int = Field(
-        default=8, ge=1, description="Newest rounds of data that retraining should use."
+        default=8,
+        ge=1,
+        le=MOST_ROUNDS,
+        description="Newest rounds of data that retraining should use.",
     )
 
 
 class CanaryPolicy(PolicyPart):
     """What the comparison of a candidate with the champion asks for."""
 
-    min_rounds: int = Field(default=2, ge=1, description="Canary rounds before a recommendation.")
+    min_rounds: int = Field(
+        default=2, ge=1, le=MOST_ROUNDS, description="Canary rounds before a recommendation."
+    )
     non_inferiority_margin: float = Field(
         default=0.005, ge=0, description="Log loss (nats per example) that the candidate may lose."
     )

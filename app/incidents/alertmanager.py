@@ -12,6 +12,13 @@ from app.incidents.tables import Incident
 TIMEOUT_SECONDS = 10.0
 
 
+class AlertsRefusedError(Exception):
+    """Alertmanager did not take alerts; unlike httpx's error it does not quote the address."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"Alertmanager answered {status}; see its own log.")
+
+
 def alert_of(incident: Incident, federation: str, link: str) -> dict[str, Any]:
     """The alert of an incident: firing while it is not resolved, ended when it is.
 
@@ -43,12 +50,15 @@ def post_alerts(base_url: str, alerts: list[dict[str, Any]]) -> None:
     """Send alerts; the same again is harmless, since labels identify them.
 
     Raises:
-        httpx.HTTPError: if Alertmanager does not take them.
+        AlertsRefusedError: if Alertmanager does not take them.
+        httpx.HTTPError: if it does not answer.
     """
     if not alerts:
         return
     url = f"{base_url.rstrip('/')}/api/v2/alerts"
-    httpx.post(url, json=alerts, timeout=TIMEOUT_SECONDS).raise_for_status()
+    answer = httpx.post(url, json=alerts, timeout=TIMEOUT_SECONDS)
+    if not answer.is_success:
+        raise AlertsRefusedError(answer.status_code)
 
 
 def _text(moment: datetime) -> str:

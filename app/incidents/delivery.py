@@ -69,7 +69,7 @@ def perform(message: Message, settings: Settings) -> None:
 
     Raises:
         DeliveryError: if the channel did not take it.
-        httpx.HTTPError: if Alertmanager did not.
+        AlertsRefusedError, httpx.HTTPError: if Alertmanager did not.
     """
     if message.channel == LOG:
         log.warning("incident", title=message.title, text=message.text)

@@ -31,13 +31,15 @@ BY_EVIDENCE = "evidence"
 def on_round(session: Session, round_id: UUID) -> None:
     """Judge a round, and let incidents and retrain requests follow from it."""
     round_ = rounds.received(session, round_id)
+    drift.hold(session, round_.federation_id, round_.model)
+    # Locked before `evaluate` may write to the audit log, in the order of all who change them.
+    known = repository.unresolved_of_model(session, round_.federation_id, round_.model)
     verdicts = drift.evaluate(session, round_)
     if not verdicts:
         return
     federation = federations.get(session, round_.federation_id)
     policy = federations.policy_of(federation).incidents
     causes = evidence_of(verdicts)
-    known = repository.unresolved_of_model(session, federation.id, round_.model)
     for incident in known:
         _follow(session, incident, round_, verdicts, causes, policy)
     covered = {incident.family for incident in known if incident.scope == "federation"}

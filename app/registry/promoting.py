@@ -41,6 +41,7 @@ def record(session: Session, promotion_id: UUID, mirrored: Mirrored) -> None:
     found = repository.promotion_with_id(session, promotion_id)
     assert found is not None  # promotions are never deleted, and `prepare` found it
     model, promotion = locked(session, found.federation_id, promotion_id)
+    drift.hold(session, model.federation_id, model.name)
     mirroring.keep_numbers(session, model, mirrored)
     if promotion.state == PromotionState.APPROVED:
         _apply(session, model, promotion)
