@@ -3,15 +3,8 @@
 Importing is light: river and dcor are imported by the detectors that use them.
 """
 
-from detectors.adwin import Adwin
 from detectors.catalogue import create
-from detectors.energy import energy_distance_1d, energy_multivariate
-from detectors.energy_histogram import energy_histogram
-from detectors.errors import DetectorError
-from detectors.histogram import Histogram, merge
-from detectors.ks import ks_histogram, ks_samples, ks_weighted
-from detectors.median_shift import median_shift
-from detectors.mix import (
+from detectors.clients.mix import (
     HistogramSplit,
     Rate,
     RateSplit,
@@ -19,16 +12,32 @@ from detectors.mix import (
     split_histograms,
     split_rates,
 )
-from detectors.multiflow import MultiflowAdapter
-from detectors.multiplicity import benjamini_hochberg, benjamini_yekutieli
+from detectors.clients.paired import (
+    CanaryComparison,
+    PairedDifference,
+    Recommendation,
+    compare_canary,
+)
+from detectors.errors import DetectorError
+from detectors.histogram import Histogram, merge
+from detectors.multiplicity.within_round import benjamini_hochberg, benjamini_yekutieli
 from detectors.outcome import Outcome
-from detectors.overdispersion import RoundVariation, effective_sample_size, estimate_variation
-from detectors.page_hinkley import Direction, PageHinkley
-from detectors.paired import CanaryComparison, PairedDifference, Recommendation, compare_canary
-from detectors.projections import ProjectedEnergy, directions, energy_from_projections
 from detectors.protocol import HistogramTest, SequentialDetector, TwoSampleTest
 from detectors.result import TwoSampleResult
-from detectors.standardise import Score, Standardiser, mean_shift
+from detectors.sequential.adwin import Adwin
+from detectors.sequential.multiflow import MultiflowAdapter
+from detectors.sequential.page_hinkley import Direction, PageHinkley
+from detectors.series.median_shift import median_shift
+from detectors.series.overdispersion import (
+    RoundVariation,
+    effective_sample_size,
+    estimate_variation,
+)
+from detectors.series.standardise import Score, Standardiser, mean_shift
+from detectors.two_sample.energy import energy_distance_1d, energy_multivariate
+from detectors.two_sample.energy_histogram import energy_histogram
+from detectors.two_sample.ks import ks_histogram, ks_samples, ks_weighted
+from detectors.two_sample.projections import ProjectedEnergy, directions, energy_from_projections
 
 __all__ = [
     "Adwin",

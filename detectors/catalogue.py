@@ -5,11 +5,11 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
-from detectors.adwin import Adwin
 from detectors.errors import BadParameterError, PluginError, UnknownDetectorError
-from detectors.multiflow import MultiflowAdapter, MultiflowDetector
-from detectors.page_hinkley import PageHinkley
 from detectors.protocol import SequentialDetector
+from detectors.sequential.adwin import Adwin
+from detectors.sequential.multiflow import MultiflowAdapter, MultiflowDetector
+from detectors.sequential.page_hinkley import PageHinkley
 
 KNOWN: MappingProxyType[str, Callable[..., SequentialDetector]] = MappingProxyType(
     {"adwin": Adwin, "page-hinkley": PageHinkley}

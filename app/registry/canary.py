@@ -25,7 +25,7 @@ from app.registry.schemas import (
 from app.registry.versions import model_named, version_named
 from app.rounds import service as rounds
 from app.rounds.tables import Round
-from detectors.paired import LEAST_CLIENTS, CanaryComparison, compare_canary
+from detectors.clients.paired import LEAST_CLIENTS, CanaryComparison, compare_canary
 
 WORDS = {"promote": "Promote", "keep_collecting": "Keep collecting", "reject": "Reject"}
 

@@ -31,8 +31,8 @@ from detectors.errors import (
     ShapeError,
     TooLargeError,
 )
-from detectors.projections import sphere_constant
-from detectors.quadratic import quadratic_tail
+from detectors.two_sample.projections import sphere_constant
+from detectors.two_sample.quadratic import quadratic_tail
 
 
 def test_ks_known_answer():

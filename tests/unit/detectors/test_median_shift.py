@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from detectors import median_shift
 from detectors.errors import BadParameterError, NoSpreadError, NotFiniteError, TooFewError
-from detectors.median_shift import median_shift_p
+from detectors.series.median_shift import median_shift_p
 
 REFERENCE = [0.20, 0.22, 0.18, 0.21, 0.19, 0.20, 0.23, 0.17]
 

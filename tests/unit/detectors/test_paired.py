@@ -3,6 +3,7 @@ import pytest
 import scipy.stats
 
 from detectors import Recommendation, compare_canary
+from detectors.clients.paired import mcnemar_mid_p
 from detectors.errors import (
     BadParameterError,
     EmptySampleError,
@@ -10,7 +11,6 @@ from detectors.errors import (
     NotFiniteError,
     ShapeError,
 )
-from detectors.paired import mcnemar_mid_p
 
 SIZES = np.array([100, 200, 150, 300, 250])
 

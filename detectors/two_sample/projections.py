@@ -15,9 +15,9 @@ import numpy as np
 import scipy.special
 
 from detectors.arrays import FloatArray
-from detectors.energy_histogram import energy_histogram
 from detectors.errors import BadParameterError, EmptySampleError, ShapeError
 from detectors.histogram import Histogram
+from detectors.two_sample.energy_histogram import energy_histogram
 
 
 @dataclass(frozen=True)

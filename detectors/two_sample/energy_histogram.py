@@ -13,9 +13,9 @@ import scipy.special
 
 from detectors.arrays import FloatArray, fraction
 from detectors.histogram import Histogram, merge
-from detectors.overdispersion import RoundVariation, Spread, sampling_spread, shares_of
-from detectors.quadratic import quadratic_quantile, quadratic_tail
 from detectors.result import PROBABILITY, SUBJECT, TwoSampleResult
+from detectors.series.overdispersion import RoundVariation, Spread, sampling_spread, shares_of
+from detectors.two_sample.quadratic import quadratic_quantile, quadratic_tail
 
 NAME = "energy"
 

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike
 from detectors.arrays import FloatArray, fraction, sample, weights
 from detectors.errors import NotOrderedError
 from detectors.histogram import Histogram, merge
-from detectors.overdispersion import RoundVariation, Spread, sampling_spread
 from detectors.result import PROBABILITY, TwoSampleResult
+from detectors.series.overdispersion import RoundVariation, Spread, sampling_spread
 
 NAME = "ks"
 

@@ -20,7 +20,7 @@ import numpy as np
 from detectors.arrays import FloatArray, finite
 from detectors.errors import BadWeightError, EmptySampleError, TooFewError
 from detectors.histogram import LEAST_TOTAL, Histogram
-from detectors.overdispersion import shares_of
+from detectors.series.overdispersion import shares_of
 
 
 @dataclass(frozen=True, eq=False)

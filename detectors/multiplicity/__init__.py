@@ -1,0 +1,1 @@
+"""Many tests, one error budget."""

@@ -1,0 +1,1 @@
+"""Sequential detectors: the moment a stream of values changes."""

@@ -1,0 +1,1 @@
+"""Two-sample tests: a distribution now against a reference."""
