@@ -146,3 +146,13 @@ class PluginError(DetectorError):
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"The detector {name!r} cannot be used: {reason}.")
         self.name, self.reason = name, reason
+
+
+class SnapshotError(DetectorError):
+    """Bytes that are no snapshot of the block they were given to."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The snapshot cannot be restored: {reason}. Use one that this block's snapshot() made."
+        )
+        self.reason = reason

@@ -15,7 +15,9 @@ class TwoSampleResult:
     and 1, "subject" for the unit that the values were measured in. `minimum_detectable_effect`
     is, in the same unit, the smallest change that the test would have found with the power asked
     for. `n_reference` and `n_current` are the sizes the test worked with, effective ones where
-    observations were weighted.
+    observations were weighted. `error_bound` is how far the statistic can lie from that of the
+    values themselves because they were binned, sketched or noised: a hard bound for bins, at 95%
+    for sketches and noise, 0 where the values were seen.
     """
 
     detector: str
@@ -26,3 +28,4 @@ class TwoSampleResult:
     minimum_detectable_effect: float
     n_reference: float
     n_current: float
+    error_bound: float = 0.0

@@ -1,0 +1,1 @@
+"""The rows of `python -m benchmarks.detectors`, one file for each kind of detector."""
