@@ -1,0 +1,148 @@
+"""What each page shows, and to whom."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.federations.roles import ALLOWED, Permission, Role
+from tests.rounds import pseudonym
+from tests.unit.console.conftest import SignIn
+from tests.unit.console.world import CALM, DRIFTING, HOLDERS, MODEL, World
+
+PAGES = ("federation", "round", "incident", "promotion")
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("role", list(Role))
+def test_clients_are_shown_only_to_who_may_see_them(
+    sign_in: SignIn, world: World, role: Role, page: str
+) -> None:
+    answer = sign_in(role).get(world.pages[page])
+    assert answer.status_code == 200
+    seen = re.findall(r"\bc_[0-9a-f]+", answer.text)
+    expected = Permission.READ_CLIENTS in ALLOWED[role] and page in {"round", "incident"}
+    assert bool(seen) == expected
+    assert all(len(short) == 8 for short in seen), "a pseudonym is shown by its start alone"
+    assert not any(pseudonym(name) in answer.text for name in range(6))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_stranger_cannot_tell_a_page_from_one_that_is_not_there(
+    sign_in: SignIn, world: World, page: str
+) -> None:
+    stranger = sign_in(key=world.stranger)
+    assert "Flights" not in stranger.get("/").text
+    there = stranger.get(world.pages[page])
+    nowhere = stranger.get(world.pages[page].replace("/f/flights", "/f/nowhere"))
+    assert (there.status_code, nowhere.status_code) == (404, 404)
+    assert there.text.replace("flights", "") == nowhere.text.replace("nowhere", "")
+
+
+@pytest.mark.parametrize("page", ["round", "incident", "promotion"])
+def test_what_another_federation_owns_is_not_in_ones_own(
+    sign_in: SignIn, world: World, page: str
+) -> None:
+    stranger = sign_in(key=world.stranger)
+    answer = stranger.get(world.pages[page].replace("/f/flights", "/f/trains"))
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_names_that_people_chose_are_escaped(sign_in: SignIn, world: World, page: str) -> None:
+    text = sign_in(Role.OWNER).get(world.pages[page]).text
+    assert "Flights &lt;b&gt;from&lt;/b&gt; New York" in text
+    assert "<b>from" not in text
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_time_is_for_people_and_machines(sign_in: SignIn, world: World, page: str) -> None:
+    text = sign_in(Role.OWNER).get(world.pages[page]).text
+    times = re.findall(r'<time datetime="([^"]+)">([^<]+)</time>', text)
+    assert times
+    assert all(machine.endswith("+00:00") and "UTC" in people for machine, people in times)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_control_has_a_name_and_every_plot_words(
+    sign_in: SignIn, world: World, page: str
+) -> None:
+    text = sign_in(Role.OWNER).get(world.pages[page]).text
+    assert text.count("<h1") == 1
+    assert text.index('class="skip"') < text.index("<header")
+    assert text.count('role="img"') == text.count("<desc>")
+    for control in re.findall(r'<(?:input|select|textarea)(?![^>]*type="hidden")[^>]*>', text):
+        assert f"<label>{control}" in text or re.search(r"<label[^>]*>[^<]*" + control, text)
+
+
+def test_the_overview_names_what_needs_somebody(sign_in: SignIn, world: World) -> None:
+    text = sign_in(Role.VIEWER).get("/").text
+    assert f'href="{world.pages["promotion"]}"' in text
+    assert "may version 2 replace 1?" in text
+    assert f'href="{world.pages["incident"]}"' in text
+
+
+def test_a_federation_shows_verdicts_by_round_and_as_a_table(sign_in: SignIn, world: World) -> None:
+    text = sign_in(Role.VIEWER).get(world.pages["federation"]).text
+    assert "Log loss (nats per example)" in text
+    assert text.count("The same as a table") == 2
+    assert f"incident at step {DRIFTING[1]}" in text
+    assert f"retraining asked for at step {DRIFTING[1]}" in text
+    assert "<strong>1</strong> negative count" in text
+    listed = re.findall(r'<tr><th scope="row"><a href="[^"]+">(\d+)</a>', text)
+    assert listed[0] == "16"
+    assert str(CALM[0]) not in listed
+
+
+def test_a_round_shows_the_gravest_verdict_first(sign_in: SignIn, world: World) -> None:
+    text = sign_in(Role.VIEWER).get(world.pages["round"]).text
+    verdicts = text[text.index('<table class="verdicts">') :]
+    outcomes = re.findall(r'class="badge (drift|warning|stable|insufficient_evidence)"', verdicts)
+    assert outcomes[0] == "drift"
+    assert "Score: reference and this round" in text
+    assert f'href="{world.pages["round"]}/report"' in text
+
+
+def test_an_incident_says_what_to_do_next(sign_in: SignIn, world: World) -> None:
+    text = sign_in(Role.ON_CALL).get(world.pages["incident"]).text
+    assert "take it on" in text
+    assert "Opened on the evidence of step" in text
+    assert "Retraining asked for by policy." in text
+
+
+def test_a_promotion_lays_the_evidence_side_by_side(sign_in: SignIn, world: World) -> None:
+    text = sign_in(Role.VALIDATOR).get(world.pages["promotion"]).text
+    assert "Promote: the candidate&#39;s log loss is" in text
+    for cohort in ("All clients", "hub=EWR", "hub=JFK"):
+        assert f'<th scope="row">{cohort}</th>' in text
+    assert "Candidate&#39;s log loss" in text or "Candidate's log loss" in text
+    assert re.search(r"Evidence SHA-256</dt><dd><code>[0-9a-f]{64}</code>", text)
+
+
+@pytest.mark.parametrize(
+    ("role", "page", "button"),
+    [
+        (Role.ON_CALL, "incident", "Acknowledge"),
+        (Role.OWNER, "federation", "Ask the FL server"),
+        (Role.VALIDATOR, "promotion", "Approve version 2"),
+    ],
+)
+def test_forms_are_offered_to_who_may_send_them(
+    sign_in: SignIn, world: World, role: Role, page: str, button: str
+) -> None:
+    assert button in sign_in(role).get(world.pages[page]).text
+    assert button not in sign_in(Role.VIEWER).get(world.pages[page]).text
+
+
+def test_the_submitter_is_told_why_not(sign_in: SignIn, world: World) -> None:
+    text = sign_in(Role.OWNER).get(world.pages["promotion"]).text
+    assert "You submitted it" in text
+    assert "A validator decides" in sign_in(Role.ON_CALL).get(world.pages["promotion"]).text
+
+
+def test_nobody_has_to_sign_in_to_sign_in(site: Callable[[], TestClient], world: World) -> None:
+    page = site().get("/login?after=https://elsewhere.example/").text
+    assert 'name="after" value="/"' in page
+    assert HOLDERS[Role.OWNER] not in page
+    assert MODEL not in page
