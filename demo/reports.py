@@ -3,15 +3,15 @@
 Nothing of a single flight is in them: sums, and counts on the edges that all carriers share.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from vigie_client import Bins, Summary
 
 from demo.fedavg import ClientUpdate, Outcome, Weights, examine
-from demo.flights import ORIGINS, Flights
+from demo.flights import ORIGINS, Flights, FloatArray
 
 Record = dict[str, Any]
 Pseudonym = Callable[[str], str]
@@ -51,11 +51,14 @@ def bin_spec() -> Record:
     }
 
 
+BINS = Bins(bin_spec())
+
+
 def evaluate_record(pseudonym: Pseudonym, flights: Flights, weights: Weights) -> Record:
     """The carrier's record of how the model did on these flights (phase `evaluate` or `serve`)."""
     started = perf_counter()
     outcome = examine(weights, flights)
-    return _evaluated(pseudonym, flights, outcome, perf_counter() - started)
+    return _record(pseudonym, flights, outcome, resources=_spent("evaluate_ms", started))
 
 
 def canary_record(
@@ -64,12 +67,8 @@ def canary_record(
     """The champion's record with the candidate's block on the same flights (phase `canary`)."""
     started = perf_counter()
     one, other = examine(champion, flights), examine(candidate, flights)
-    record = _evaluated(pseudonym, flights, one, perf_counter() - started)
-    performance = _performance(other, flights)
-    block = {key: performance[key] for key in ("metrics", "confusion", "score_histogram")}
-    # Right before wrong, the champion in the rows.
-    agreement = _table(~_correct(one, flights), ~_correct(other, flights))
-    return {**record, "canary": {**block, "agreement": agreement.tolist()}}
+    spent = _spent("evaluate_ms", started)
+    return _record(pseudonym, flights, one, candidate=other.probability, resources=spent)
 
 
 def fit_record(pseudonym: Pseudonym, update: ClientUpdate) -> Record:
@@ -77,74 +76,38 @@ def fit_record(pseudonym: Pseudonym, update: ClientUpdate) -> Record:
 
     The metrics are those of the weights that the round began with, on the training flights.
     """
-    return {
-        **_base(pseudonym, update.flights),
-        **_performance(update.outcome, update.flights),
-        "update": {"norm": update.norm, "cosine": update.cosine},
-        "resources": {"train_ms": update.train_ms},
+    return _record(
+        pseudonym,
+        update.flights,
+        update.outcome,
+        update={"norm": update.norm, "cosine": update.cosine},
+        resources={"train_ms": update.train_ms},
+    )
+
+
+def _record(
+    pseudonym: Pseudonym,
+    flights: Flights,
+    outcome: Outcome,
+    *,
+    candidate: FloatArray | None = None,
+    update: Mapping[str, float] | None = None,
+    resources: Mapping[str, float],
+) -> Record:
+    summary = Summary(BINS, positive_from=LATE_FROM)
+    features = {
+        "hour": flights.hour,
+        "distance": flights.distance,
+        "origin": np.array(ORIGINS)[flights.origin],
     }
+    summary.add(outcome.probability, flights.late, features=features, candidate=candidate)
+    return summary.record(
+        pseudonym(flights.carrier),
+        cohorts={COHORT_TAG: _KIND[flights.carrier]},
+        update=update,
+        resources=resources,
+    )
 
 
-def _evaluated(pseudonym: Pseudonym, flights: Flights, outcome: Outcome, seconds: float) -> Record:
-    return {
-        **_base(pseudonym, flights),
-        **_performance(outcome, flights),
-        "resources": {"evaluate_ms": 1000 * seconds},
-    }
-
-
-def _base(pseudonym: Pseudonym, flights: Flights) -> Record:
-    return {
-        "client": pseudonym(flights.carrier),
-        "cohorts": {COHORT_TAG: _KIND[flights.carrier]},
-        "status": "ok",
-        "num_examples": len(flights),
-        "label_counts": _counts(flights.late.astype(np.int64), len(LABELS)),
-        "features": {
-            "hour": _histogram(flights.hour, HOUR_EDGES),
-            "distance": _histogram(flights.distance, DISTANCE_EDGES),
-            # One more place than categories: anything else, of which there is nothing here.
-            "origin": _counts(flights.origin, len(ORIGINS) + 1),
-        },
-    }
-
-
-def _performance(outcome: Outcome, flights: Flights) -> Record:
-    predicted = _predicted_late(outcome)
-    return {
-        "metrics": {
-            "loss_sum": float(outcome.loss.sum()),
-            "loss_sumsq": float(np.square(outcome.loss).sum()),
-            "correct_count": int(_correct(outcome, flights).sum()),
-        },
-        "prediction_counts": _counts(predicted.astype(np.int64), len(LABELS)),
-        "score_histogram": _histogram(outcome.probability, SCORE_EDGES),
-        "confusion": _table(flights.late, predicted).tolist(),
-    }
-
-
-def _predicted_late(outcome: Outcome) -> NDArray[np.bool_]:
-    late: NDArray[np.bool_] = outcome.probability >= LATE_FROM
-    return late
-
-
-def _correct(outcome: Outcome, flights: Flights) -> NDArray[np.bool_]:
-    right: NDArray[np.bool_] = _predicted_late(outcome) == flights.late
-    return right
-
-
-def _table(rows: NDArray[np.bool_], columns: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The 2x2 counts of two yes-no answers to the same flights, no before yes."""
-    cells = np.bincount(2 * rows.astype(np.int64) + columns, minlength=4)
-    return cells.reshape(2, 2).astype(np.int64)
-
-
-def _counts(codes: NDArray[np.int64], size: int) -> list[int]:
-    counts: list[int] = np.bincount(codes, minlength=size).tolist()
-    return counts
-
-
-def _histogram(values: NDArray[np.float64], edges: tuple[float, ...]) -> list[int]:
-    """Counts in [edge, next edge); values outside count in the first or last bin."""
-    place = np.searchsorted(edges, values, side="right") - 1
-    return _counts(np.clip(place, 0, len(edges) - 2), len(edges) - 1)
+def _spent(what: str, started: float) -> dict[str, float]:
+    return {what: 1000 * (perf_counter() - started)}

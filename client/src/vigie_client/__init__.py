@@ -3,6 +3,7 @@
 from vigie_client._version import __version__
 from vigie_client.api import VigieApi
 from vigie_client.backoff import Backoff
+from vigie_client.bins import Bins
 from vigie_client.errors import (
     FieldError,
     LeaseLost,
@@ -23,9 +24,11 @@ from vigie_client.models import (
 from vigie_client.pseudonym import Pseudonyms, generate_key
 from vigie_client.reporter import RoundReporter
 from vigie_client.retrain import Progress, RetrainWorker, Train
+from vigie_client.summary import Summary
 
 __all__ = [
     "Backoff",
+    "Bins",
     "FieldError",
     "LeaseLost",
     "ModelVersion",
@@ -39,6 +42,7 @@ __all__ = [
     "RoundReporter",
     "SpoolFull",
     "SpoolLocked",
+    "Summary",
     "Train",
     "TrainedVersion",
     "VigieApi",
