@@ -6,6 +6,7 @@ from app.audit.router import router as audit
 from app.console.router import router as console
 from app.core import logging, metrics, problems
 from app.core.body_limit import BodyLimit
+from app.core.compression import Gunzip
 from app.core.database import database
 from app.core.health import router as health
 from app.core.metrics import Sample, Source, by_label
@@ -66,6 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.database = database(settings.database)
+    app.add_middleware(Gunzip, limit=settings.max_body_bytes)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     problems.install(app)
     metrics.install(app, SOURCES)

@@ -1,5 +1,6 @@
 """Pushing a round: receipts, idempotency, quarantine, and the outbox row that comes with it."""
 
+import gzip
 import json
 from collections.abc import Callable
 from typing import Any
@@ -65,6 +66,16 @@ def test_the_same_body_gets_the_same_receipt_and_another_409(
     assert other.status_code == 409
     assert other.json()["type"] == "urn:vigie:problem:conflicting_push"
     assert rows(database, Round) == rows(database, OutboxRow) == 1
+
+
+def test_a_gzipped_push_is_the_same_push(
+    api: TestClient, key_of: Callable[..., dict[str, str]], push: Callable[..., Any], spec: str
+) -> None:
+    plain = json.dumps(body(spec=spec)).encode()
+    packed = key_of(Role.INGEST) | {"Content-Encoding": "gzip"}
+    first = api.post(URL, content=gzip.compress(plain), headers=packed)
+    assert first.status_code == 202, first.text
+    assert push(plain).json() == first.json()
 
 
 def test_a_higher_attempt_supersedes_and_a_lower_one_comes_too_late(
