@@ -24,13 +24,13 @@ def finite(values: ArrayLike, name: str) -> FloatArray:
     NotFiniteError names the first NaN or infinity, OutOfRangeError the first beyond 1e100.
     """
     array = np.asarray(values, dtype=np.float64)
+    # Two passes without temporaries; a NaN fails the comparison, too.
+    if array.size == 0 or (array.min() >= -LARGEST and array.max() <= LARGEST):
+        return array
     wrong = ~np.isfinite(array)
     if wrong.any():
         raise NotFiniteError(name, int(np.argmax(wrong)))
-    beyond = np.abs(array) > LARGEST
-    if beyond.any():
-        raise OutOfRangeError(name, int(np.argmax(beyond)), LARGEST)
-    return array
+    raise OutOfRangeError(name, int(np.argmax(np.abs(array) > LARGEST)), LARGEST)
 
 
 def sample(values: ArrayLike, name: str) -> FloatArray:

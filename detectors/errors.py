@@ -156,3 +156,36 @@ class SnapshotError(DetectorError):
             f"The snapshot cannot be restored: {reason}. Use one that this block's snapshot() made."
         )
         self.reason = reason
+
+
+class NotBinaryError(DetectorError):
+    """An error indicator that is neither 0 nor 1."""
+
+    def __init__(self, name: str, position: int) -> None:
+        super().__init__(
+            f"{name} holds a value at position {position} that is neither 0 (right) nor 1 (wrong). "
+            "Send one outcome a value; for a round's error rate use hddm-a, hddm-w or cusum."
+        )
+        self.name, self.position = name, position
+
+
+class OutsideUnitError(DetectorError):
+    """A value outside 0 to 1, for a bound that only holds there."""
+
+    def __init__(self, name: str, position: int) -> None:
+        super().__init__(
+            f"{name} holds a value at position {position} outside 0 to 1, where Hoeffding's bound "
+            "does not hold. Send error indicators or rates, or use cusum on standardised values."
+        )
+        self.name, self.position = name, position
+
+
+class TooNoisyError(DetectorError):
+    """Counts that declared noise drowns: not even how many examples there were can be told."""
+
+    def __init__(self, name: str, total: float, noise_sd: float) -> None:
+        super().__init__(
+            f"{name} holds about {total:.3g} examples under noise of {noise_sd:.3g} on their "
+            "number, so its shares say nothing. Merge more clients or rounds, or use fewer bins."
+        )
+        self.name, self.total, self.noise_sd = name, total, noise_sd

@@ -48,7 +48,9 @@ def comparison(
     reports = rounds.reports_of(session, [round_.id for round_ in measured])
     pairs = list(pairs_of(measured, reports).values())
     policy = federations.policy_of(federation).canary
-    result = _test(pairs, policy)
+    # Every round since a recommendation was first possible is one more look at the evidence.
+    look = max(1, len(measured) - policy.min_rounds + 1)
+    result = _test(pairs, policy, look)
     champion_measured, candidate_measured = _measured(pairs) if pairs else (None, None)
     return Comparison(
         model=model_name,
@@ -63,12 +65,12 @@ def comparison(
         difference=_difference(result, policy),
         agreement=sum((pair.agreement for pair in pairs), np.zeros((2, 2))).tolist(),
         confusion=_confusion(pairs),
-        cohorts=_cohorts(pairs, federation.min_cohort_size, policy),
+        cohorts=_cohorts(pairs, federation.min_cohort_size, policy, look),
         recommendation=_recommendation(result, measured, policy),
     )
 
 
-def _test(pairs: Sequence[Pair], policy: CanaryPolicy) -> CanaryComparison | None:
+def _test(pairs: Sequence[Pair], policy: CanaryPolicy, look: int) -> CanaryComparison | None:
     if not pairs:
         return None
     return compare_canary(
@@ -80,6 +82,7 @@ def _test(pairs: Sequence[Pair], policy: CanaryPolicy) -> CanaryComparison | Non
         _whole_agreement(pairs),
         margin=policy.non_inferiority_margin,
         alpha=1 - policy.confidence,
+        look=look,
     )
 
 
@@ -104,15 +107,18 @@ def _measured(pairs: Collection[Pair]) -> tuple[Measured, Measured]:
 
 
 def _difference(result: CanaryComparison | None, policy: CanaryPolicy) -> Difference | None:
-    if result is None or result.loss.low is None or result.loss.high is None:
+    if result is None or result.loss.anytime_low is None or result.loss.anytime_high is None:
         return None
     return Difference(
         log_loss=result.loss.estimate + 0.0,  # never -0.0, which not every database keeps
-        lower=result.loss.low + 0.0,
-        upper=result.loss.high + 0.0,
+        lower=result.loss.anytime_low + 0.0,
+        upper=result.loss.anytime_high + 0.0,
         confidence=policy.confidence,
         p_superior=result.p_superiority,
         p_non_inferior=result.p_non_inferiority,
+        e_superior=result.e_superiority,
+        e_non_inferior=result.e_non_inferiority,
+        look=result.look,
         margin=result.margin,
         p_mcnemar=result.p_mcnemar,
     )
@@ -126,15 +132,17 @@ def _confusion(pairs: Collection[Pair]) -> Confusions | None:
 
 
 def _cohorts(
-    pairs: Sequence[Pair], min_cohort_size: int, policy: CanaryPolicy
+    pairs: Sequence[Pair], min_cohort_size: int, policy: CanaryPolicy, look: int
 ) -> list[CohortComparison]:
     return [
-        _cohort(cohort, members, policy)
+        _cohort(cohort, members, policy, look)
         for cohort, members in cohorts_of(pairs, min_cohort_size).items()
     ]
 
 
-def _cohort(cohort: str, members: Sequence[Pair], policy: CanaryPolicy) -> CohortComparison:
+def _cohort(
+    cohort: str, members: Sequence[Pair], policy: CanaryPolicy, look: int
+) -> CohortComparison:
     champion, candidate = _measured(members)
     return CohortComparison(
         cohort=cohort,
@@ -142,7 +150,7 @@ def _cohort(cohort: str, members: Sequence[Pair], policy: CanaryPolicy) -> Cohor
         examples=sum(pair.n for pair in members),
         champion_measured=champion,
         candidate_measured=candidate,
-        difference=_difference(_test(members, policy), policy),
+        difference=_difference(_test(members, policy, look), policy),
     )
 
 
@@ -165,6 +173,7 @@ def _sentence(result: CanaryComparison, count: int, policy: CanaryPolicy) -> str
     way = "lower" if loss.estimate < 0 else "higher"
     return (
         f"{WORDS[result.recommendation]}: the candidate's log loss is {abs(loss.estimate):.4f} nats"
-        f" per example {way} ({policy.confidence:.0%} interval of the difference: {loss.low:+.4f}"
-        f" to {loss.high:+.4f}), over {count} rounds and {result.clients} clients."
+        f" per example {way} ({policy.confidence:.0%} interval of the difference, whenever one"
+        f" looks: {loss.anytime_low:+.4f} to {loss.anytime_high:+.4f}), over {count} rounds and"
+        f" {result.clients} clients."
     )

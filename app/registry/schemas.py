@@ -90,14 +90,23 @@ class Difference(BaseModel):
     """How much the candidate differs, candidate minus champion; the client is the unit."""
 
     log_loss: float = Field(description="Nats per example; below 0 the candidate is better.")
-    lower: float
+    lower: float = Field(description="Of an interval that holds at all looks together.")
     upper: float
     confidence: float
+    look: int = Field(
+        default=1, description="How often the evidence was judged, this one included."
+    )
     p_superior: float | None = Field(
-        description="One-sided: a difference as low, were the candidate no better."
+        description="One-sided: a difference as low, were the candidate no better; for one look."
     )
     p_non_inferior: float | None = Field(
-        description="One-sided: a difference as low, were it worse by the margin."
+        description="One-sided: a difference as low, were it worse by the margin; for one look."
+    )
+    e_superior: float | None = Field(
+        default=None, description="E-value against a candidate no better; holds at every look."
+    )
+    e_non_inferior: float | None = Field(
+        default=None, description="E-value against one worse by the margin; holds at every look."
     )
     margin: float
     p_mcnemar: float | None = Field(description="Two-sided, on examples one version got wrong.")

@@ -107,7 +107,7 @@ class Block(ABC):
         """Add streams that have seen nothing, behind the others."""
         if streams < 0:
             raise BadParameterError("streams", streams, "zero or more")
-        self._load(_joined(self._columns(), self._fresh(streams)))
+        self._load(self._join(self._columns(), self._fresh(streams)))
 
     def drop(self, streams: ArrayLike) -> None:
         """Forget streams by their positions; those behind move up. BadParameterError if unknown."""
@@ -119,16 +119,16 @@ class Block(ABC):
     def reset(self, streams: ArrayLike) -> None:
         """Let streams, by their positions, start as if they had seen nothing."""
         positions = self._positions(streams)
-        columns = {name: column.copy() for name, column in self._columns().items()}
-        for name, fresh in self._fresh(positions.size).items():
-            columns[name][positions] = fresh
-        self._load(columns)
+        columns = self._join(self._columns(), self._fresh(1))
+        rows = np.arange(self.streams)
+        rows[positions] = self.streams  # where the fresh one stands
+        self._load({name: column[rows] for name, column in columns.items()})
 
     def merge(self, other: Self) -> None:
         """Add the streams of another block of the same detector and parameters, behind these."""
         if type(other) is not type(self) or other.parameters != self.parameters:
             raise BadParameterError("other", other, f"a {self.NAME} block with equal parameters")
-        self._load(_joined(self._columns(), other._columns()))
+        self._load(self._join(self._columns(), other._columns()))
 
     def snapshot(self) -> bytes:
         """Write the block down; the same state gives the same bytes."""
@@ -153,6 +153,10 @@ class Block(ABC):
         block._load(columns)
         return block
 
+    def _join(self, first: Columns, second: Columns) -> Columns:
+        """Put the streams of one set of columns behind those of another."""
+        return {name: np.concatenate((first[name], second[name])) for name in first}
+
     def _positions(self, streams: ArrayLike) -> NDArray[np.int64]:
         positions = np.unique(np.asarray(streams, dtype=np.int64))
         if positions.size and (positions[0] < 0 or positions[-1] >= self.streams):
@@ -167,7 +171,3 @@ def _read(snapshot: bytes) -> tuple[Mapping[str, Any], Columns]:
         return json.loads(columns.pop("_head").tobytes()), columns
     except (ValueError, OSError, KeyError, EOFError) as error:
         raise SnapshotError("it cannot be read") from error
-
-
-def _joined(first: Columns, second: Columns) -> Columns:
-    return {name: np.concatenate((column, second[name])) for name, column in first.items()}

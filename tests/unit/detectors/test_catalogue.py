@@ -4,7 +4,9 @@ from types import ModuleType
 import pytest
 
 from detectors import Adwin, MultiflowAdapter, PageHinkley, create
+from detectors.catalogue import BLOCKS, KNOWN, block_class, create_block
 from detectors.errors import BadParameterError, PluginError, UnknownDetectorError
+from detectors.protocol import SequentialDetector
 
 
 class EveryThird:
@@ -43,6 +45,37 @@ def test_known_names_make_their_detector():
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(UnknownDetectorError, match="adwin, page-hinkley"):
         create("adwim")
+
+
+def test_every_detector_exists_for_one_stream_and_for_many():
+    assert set(KNOWN) == set(BLOCKS)
+    assert len(KNOWN) == 10
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_each_keeps_the_protocol(name):
+    detector = create(name)
+    assert isinstance(detector, SequentialDetector)
+    detector.update(1.0)
+    assert (detector.drift_detected, detector.warning_detected) == (False, False)
+    detector.reset()
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_each_block_bears_the_name_it_is_known_by(name):
+    block = create_block(name, 2)
+    assert isinstance(block, block_class(name))
+    assert (block.NAME, block.streams) == (name, 2)
+    assert block_class(name).restore(block.snapshot()).parameters == block.parameters
+
+
+def test_an_unknown_block_or_parameter_is_refused_by_name():
+    with pytest.raises(UnknownDetectorError, match="mean-eprocess"):
+        create_block("adwim", 2)
+    with pytest.raises(BadParameterError, match="those of cusum"):
+        create_block("cusum", 2, sensitivity=1)
+    with pytest.raises(BadParameterError, match="streams"):
+        create_block("cusum", -1)
 
 
 @pytest.mark.parametrize("parameters", [{"delta": 2.0}, {"clock": 0}, {"sensitivity": 1}])

@@ -1,0 +1,303 @@
+"""ADWIN on groups of streams, in step where they can be.
+
+How many buckets of which size a window of n values has depends on n alone, and river starts a
+stream afresh after each drift. So neither numbers of buckets nor their places are stored: bucket j
+of a size (its j-th ever) lies in slot j mod 6, and streams with equal n do the same at once.
+Variances within buckets, which river keeps too, decide no alarm and are left out.
+
+A stream has a place: `counts`, `total` and `variance` have one entry a place, `slots` one column,
+with six rows a size. A group is so many places side by side. `exact_cut` repeats river's operations
+in river's order, so that alarms agree to the last bit; `_suspicious` only spares most streams that.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from detectors.arrays import FloatArray
+from detectors.sequential.blocks.block import Signal, Signals
+
+SLOTS = 6  # five buckets of a size, and the one whose arrival makes two of them merge
+LANES = 64  # places in a group: enough for the loops over them to be vectorised
+MOST_SIZES = 40
+DRIFT = int(Signal.DRIFT)
+_CAUTION = 1 - 1e-12  # what rounding can take from a threshold
+_ROUNDING = 1e-14  # what rounding can add to a difference, relative to its terms
+
+
+class Rules(NamedTuple):
+    """When a cut is looked for, and how sure it has to be."""
+
+    delta: float
+    clock: int
+    grace: int
+    shortest: int
+
+
+class State(NamedTuple):
+    """What is known of all places."""
+
+    order: NDArray[np.int32]  # the stream at each place that has one
+    shared: NDArray[np.int32]  # by group: the count of all its places, -1 where they differ
+    counts: NDArray[np.int32]  # by place; current only where the group's differ
+    total: FloatArray
+    variance: FloatArray
+    slots: FloatArray
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def run(
+    values: FloatArray, state: State, signals: Signals, rules: Rules, start: int, stop: int
+) -> None:
+    """Take rounds of values, (rounds, streams), in the groups from `start` to `stop`."""
+    row, work = np.zeros(LANES), np.empty((4, LANES))
+    for group in range(start, stop):
+        first = group * LANES
+        used = min(LANES, state.order.shape[0] - first)
+        for time in range(values.shape[0]):
+            if state.shared[group] >= 0:
+                for lane in range(used):
+                    row[lane] = values[time, state.order[first + lane]]
+                _together(row, group, used, state, signals[time], rules, work)
+                continue
+            for place in range(first, first + used):
+                value = values[time, state.order[place]]
+                _alone(value, place, state, signals[time], rules)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def run_present(
+    values: FloatArray,
+    present: NDArray[np.bool_],
+    state: State,
+    signals: Signals,
+    rules: Rules,
+    start: int,
+    stop: int,
+) -> None:
+    """Do the same where some streams have no value in some rounds."""
+    for group in range(start, stop):
+        first = group * LANES
+        _part(group, state)
+        for time in range(values.shape[0]):
+            for place in range(first, min(first + LANES, state.order.shape[0])):
+                stream = state.order[place]
+                if present[time, stream]:
+                    _alone(values[time, stream], place, state, signals[time], rules)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _together(
+    row: FloatArray,
+    group: int,
+    used: int,
+    state: State,
+    signals: Signals,
+    rules: Rules,
+    work: FloatArray,
+) -> None:
+    """Take a value at each place of a group whose windows are equally long."""
+    first, n = group * LANES, state.shared[group] + 1
+    _take_together(row, n - 1, first, state)
+    state.shared[group] = n
+    if n % rules.clock != 0 or n <= rules.grace:
+        return
+    if not _suspicious(n, first, state, rules, work):
+        return
+    for lane in range(used):
+        if work[3, lane] >= 0.0 and exact_cut(n, first + lane, state, rules):
+            _part(group, state)
+            _start_afresh(first + lane, state, signals)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _alone(value: float, place: int, state: State, signals: Signals, rules: Rules) -> None:
+    """Take a value at one place."""
+    n = state.counts[place] + 1
+    state.counts[place] = n
+    _take_one(value, n - 1, place, state)
+    if n % rules.clock == 0 and n > rules.grace and exact_cut(n, place, state, rules):
+        _start_afresh(place, state, signals)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def exact_cut(n: int, place: int, state: State, rules: Rules) -> bool:
+    """River's test of every cut of a window of n values, from the oldest bucket on."""
+    arrived = np.empty(MOST_SIZES, np.int64)
+    sizes = _buckets(n, arrived)
+    shortest = rules.shortest
+    log_term = math.log(2.0 * math.log(n) / rules.delta)
+    spread = state.variance[place] / n
+    n0, n1, sum0, sum1 = 0.0, float(n), 0.0, state.total[place]
+    for size in range(sizes - 1, -1, -1):
+        length = float(1 << size)
+        newest = arrived[size] - (1 if size == 0 else 0)
+        for bucket in range(2 * _merged(arrived[size]), newest):
+            value = state.slots[size * SLOTS + bucket % SLOTS, place]
+            n0, n1, sum0, sum1 = n0 + length, n1 - length, sum0 + value, sum1 - value
+            if n0 >= shortest and n1 >= shortest:
+                weight = 1.0 / (n0 - shortest + 1.0) + 1.0 / (n1 - shortest + 1.0)
+                bound = math.sqrt(2.0 * weight * spread * log_term) + 2.0 / 3.0 * log_term * weight
+                if abs(sum0 / n0 - sum1 / n1) > bound:
+                    return True
+    return False
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _suspicious(n: int, first: int, state: State, rules: Rules, work: FloatArray) -> bool:
+    """Whether any place of a group might have a cut; those with `work[3]` of 0 or more.
+
+    The test of `exact_cut` without a division or a root for each place and cut, and a little more
+    eager, so that no cut is missed.
+    """
+    older, newer, spread, worst = work[0], work[1], work[2], work[3]
+    for lane in range(LANES):
+        older[lane], newer[lane], worst[lane] = 0.0, state.total[first + lane], -1.0
+        spread[lane] = math.sqrt(state.variance[first + lane] / n)
+    arrived = np.empty(MOST_SIZES, np.int64)
+    sizes = _buckets(n, arrived)
+    shortest = rules.shortest
+    log_term = math.log(2.0 * math.log(n) / rules.delta)
+    n0, n1 = 0.0, float(n)
+    for size in range(sizes - 1, -1, -1):
+        length = float(1 << size)
+        newest = arrived[size] - (1 if size == 0 else 0)
+        for bucket in range(2 * _merged(arrived[size]), newest):
+            values = _slot(size, bucket, first, state)
+            n0, n1 = n0 + length, n1 - length
+            weight = 1.0 / max(n0 - shortest + 1.0, 1.0) + 1.0 / max(n1 - shortest + 1.0, 1.0)
+            scale = math.sqrt(2.0 * weight * log_term) * _CAUTION
+            least = 2.0 / 3.0 * log_term * weight * _CAUTION
+            if n0 < shortest or n1 < shortest:
+                least = math.inf
+            _compare(values, older, newer, spread, worst, 1.0 / n0, 1.0 / n1, scale, least)
+    highest = -1.0
+    for lane in range(LANES):
+        highest = max(highest, worst[lane])
+    return highest >= 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _compare(
+    values: FloatArray,
+    older: FloatArray,
+    newer: FloatArray,
+    spread: FloatArray,
+    worst: FloatArray,
+    per_n0: float,
+    per_n1: float,
+    scale: float,
+    least: float,
+) -> None:
+    """Move a bucket to the older part, and keep by how much the means pass the bound at most."""
+    for lane in range(values.shape[0]):
+        older[lane] += values[lane]
+        newer[lane] -= values[lane]
+        mean0, mean1 = older[lane] * per_n0, newer[lane] * per_n1
+        rounding = _ROUNDING * (abs(mean0) + abs(mean1))
+        excess = abs(mean0 - mean1) + rounding - (spread[lane] * scale + least)
+        worst[lane] = max(worst[lane], excess)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _take_together(row: FloatArray, n: int, first: int, state: State) -> None:
+    """Put a value into each window of a group, all of which hold n."""
+    total, variance = state.total[first : first + LANES], state.variance[first : first + LANES]
+    if n == 0:
+        _add(total, row, total)
+        _add(variance, row, _slot(0, 0, first, state))  # a fresh window has the variance 0
+        return
+    _add_values(row, total, variance, _slot(0, n, first, state), float(n), n + 1.0)
+    count, size = n + 1, 0
+    while _completes_a_pair(count):
+        pair = count - SLOTS
+        count, size = pair // 2 + 1, size + 1
+        older, newer = _slot(size - 1, pair, first, state), _slot(size - 1, pair + 1, first, state)
+        _add(older, newer, _slot(size, count - 1, first, state))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add_values(
+    values: FloatArray,
+    total: FloatArray,
+    variance: FloatArray,
+    slot: FloatArray,
+    n: float,
+    width: float,
+) -> None:
+    for lane in range(values.shape[0]):
+        value = values[lane]
+        apart = value - total[lane] / n
+        variance[lane] += n * apart * apart / width
+        total[lane] += value
+        slot[lane] = value
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add(first: FloatArray, second: FloatArray, target: FloatArray) -> None:
+    for lane in range(target.shape[0]):
+        target[lane] = first[lane] + second[lane]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _take_one(value: float, n: int, place: int, state: State) -> None:
+    """Put a value into the window at one place, which holds n."""
+    slots = state.slots
+    if n > 0:
+        apart = value - state.total[place] / n
+        state.variance[place] += n * apart * apart / (n + 1.0)
+    state.total[place] += value
+    slots[n % SLOTS, place] = value
+    count, row = n + 1, 0
+    while _completes_a_pair(count):
+        pair = count - SLOTS
+        joined = slots[row + pair % SLOTS, place] + slots[row + (pair + 1) % SLOTS, place]
+        count, row = pair // 2 + 1, row + SLOTS
+        slots[row + (count - 1) % SLOTS, place] = joined
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _part(group: int, state: State) -> None:
+    """Let each place of a group count for itself."""
+    if state.shared[group] >= 0:
+        for place in range(group * LANES, (group + 1) * LANES):
+            state.counts[place] = state.shared[group]
+        state.shared[group] = -1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _start_afresh(place: int, state: State, signals: Signals) -> None:
+    """Signal a drift and forget the window, as river does at the value after a drift."""
+    state.counts[place] = 0
+    state.total[place] = 0.0
+    state.variance[place] = 0.0
+    signals[state.order[place]] = DRIFT
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _slot(size: int, bucket: int, first: int, state: State) -> FloatArray:
+    return state.slots[size * SLOTS + bucket % SLOTS, first : first + LANES]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _buckets(n: int, arrived: NDArray[np.int64]) -> int:
+    """Write how many buckets of each size n values ever made; return the number of sizes."""
+    sizes = 0
+    while n > 0:
+        arrived[sizes] = n
+        sizes, n = sizes + 1, _merged(n)
+    return sizes
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _merged(arrived: int) -> int:
+    """How many pairs have merged after so many buckets of a size: one at the 6th, 8th, 10th ..."""
+    return (arrived - 4) // 2 if arrived >= SLOTS else 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _completes_a_pair(arrived: int) -> bool:
+    return arrived >= SLOTS and arrived % 2 == 0
