@@ -1,0 +1,1 @@
+"""What models say of themselves: their scores, doubts and reasons, and which batch these are of."""
