@@ -53,19 +53,25 @@ def run(
     values: FloatArray, state: State, signals: Signals, rules: Rules, start: int, stop: int
 ) -> None:
     """Take rounds of values, (rounds, streams), in the groups from `start` to `stop`."""
-    row, work = np.zeros(LANES), np.empty((4, LANES))
+    gathered, work = np.zeros(LANES), np.empty((4, LANES))
     for group in range(start, stop):
         first = group * LANES
         used = min(LANES, state.order.shape[0] - first)
+        in_order = used == LANES and _in_order(state.order[first : first + LANES])
         for time in range(values.shape[0]):
             if state.shared[group] >= 0:
-                for lane in range(used):
-                    row[lane] = values[time, state.order[first + lane]]
-                _together(row, group, used, state, signals[time], rules, work)
+                if in_order:
+                    stream = state.order[first]
+                    row = values[time, stream : stream + LANES]
+                else:
+                    row = gathered
+                    for lane in range(used):
+                        row[lane] = values[time, state.order[first + lane]]
+                _together(row, group, used, time, state, signals, rules, work)
                 continue
             for place in range(first, first + used):
                 value = values[time, state.order[place]]
-                _alone(value, place, state, signals[time], rules)
+                _alone(value, place, time, state, signals, rules)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -86,14 +92,15 @@ def run_present(
             for place in range(first, min(first + LANES, state.order.shape[0])):
                 stream = state.order[place]
                 if present[time, stream]:
-                    _alone(values[time, stream], place, state, signals[time], rules)
+                    _alone(values[time, stream], place, time, state, signals, rules)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _together(
     row: FloatArray,
     group: int,
     used: int,
+    time: int,
     state: State,
     signals: Signals,
     rules: Rules,
@@ -110,17 +117,19 @@ def _together(
     for lane in range(used):
         if work[3, lane] >= 0.0 and exact_cut(n, first + lane, state, rules):
             _part(group, state)
-            _start_afresh(first + lane, state, signals)
+            _start_afresh(first + lane, time, state, signals)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _alone(value: float, place: int, state: State, signals: Signals, rules: Rules) -> None:
+def _alone(
+    value: float, place: int, time: int, state: State, signals: Signals, rules: Rules
+) -> None:
     """Take a value at one place."""
     n = state.counts[place] + 1
     state.counts[place] = n
     _take_one(value, n - 1, place, state)
     if n % rules.clock == 0 and n > rules.grace and exact_cut(n, place, state, rules):
-        _start_afresh(place, state, signals)
+        _start_afresh(place, time, state, signals)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -202,7 +211,7 @@ def _compare(
         worst[lane] = max(worst[lane], excess)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _take_together(row: FloatArray, n: int, first: int, state: State) -> None:
     """Put a value into each window of a group, all of which hold n."""
     total, variance = state.total[first : first + LANES], state.variance[first : first + LANES]
@@ -269,15 +278,23 @@ def _part(group: int, state: State) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _start_afresh(place: int, state: State, signals: Signals) -> None:
+def _start_afresh(place: int, time: int, state: State, signals: Signals) -> None:
     """Signal a drift and forget the window, as river does at the value after a drift."""
     state.counts[place] = 0
     state.total[place] = 0.0
     state.variance[place] = 0.0
-    signals[state.order[place]] = DRIFT
+    signals[time, state.order[place]] = DRIFT
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _in_order(streams: NDArray[np.int32]) -> bool:
+    for lane in range(1, streams.shape[0]):
+        if streams[lane] != streams[0] + lane:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _slot(size: int, bucket: int, first: int, state: State) -> FloatArray:
     return state.slots[size * SLOTS + bucket % SLOTS, first : first + LANES]
 

@@ -1,4 +1,4 @@
-"""Page-Hinkley in both directions; `detectors.sequential.page_hinkley.PageHinkley` is the reference.
+"""Page-Hinkley both ways; `detectors.sequential.page_hinkley.PageHinkley` is the reference.
 
 The operations are river's, in river's order, so that alarms agree to the last bit. Nothing branches
 on a value, so the loop over streams is vectorised and runs at the speed of memory.

@@ -11,7 +11,6 @@ from detectors.kernels.adwin import LANES, SLOTS, Rules, State, run, run_present
 from detectors.sequential.adwin import Adwin
 from detectors.sequential.blocks.block import Block, Columns, Signals
 
-ROUNDS_AT_ONCE = 64
 LEAST_GROUPS = 16  # fewer are not worth a thread
 
 
@@ -65,17 +64,17 @@ class AdwinBlock(Block):
     @property
     def widths(self) -> NDArray[np.int64]:
         """How many values each stream's window holds, 0 right after a drift."""
-        return self._columns()["count"].astype(np.int64)
+        return self._columns()["counts"].astype(np.int64)
 
     @property
     def means(self) -> FloatArray:
         """The mean of each stream's window, 0 when it is empty."""
         columns = self._columns()
-        return np.asarray(columns["total"] / np.maximum(columns["count"], 1), dtype=np.float64)
+        return np.asarray(columns["total"] / np.maximum(columns["counts"], 1), dtype=np.float64)
 
     def _fresh(self, streams: int) -> Columns:
         return {
-            "count": np.zeros(streams, dtype=np.int32),
+            "counts": np.zeros(streams, dtype=np.int32),
             "total": np.zeros(streams),
             "variance": np.zeros(streams),
             "slots": np.zeros((streams, SLOTS)),
@@ -85,7 +84,7 @@ class AdwinBlock(Block):
         state = self._state
         shared = np.repeat(state.shared, LANES)
         by_place = {
-            "count": np.where(shared >= 0, shared, state.counts),
+            "counts": np.where(shared >= 0, shared, state.counts),
             "total": state.total,
             "variance": state.variance,
             "slots": state.slots.T,
@@ -100,30 +99,41 @@ class AdwinBlock(Block):
 
     def _load(self, columns: Columns) -> None:
         """Put streams with equal counts side by side, so that most groups are in step."""
-        order = np.argsort(columns["count"], kind="stable").astype(np.int32)
+        order = np.argsort(columns["counts"], kind="stable").astype(np.int32)
         # Places beyond the last stream do as the last one does.
         fill = np.pad(order, (0, -order.size % LANES), mode="edge" if order.size else "constant")
-        counts = columns["count"][fill]
+        by_place = {name: column[fill] for name, column in columns.items()}
+        by_place["slots"] = np.ascontiguousarray(by_place["slots"].T)
+        self._arrange(order, **by_place)
+
+    def _arrange(
+        self,
+        order: NDArray[np.int32],
+        counts: NDArray[np.int32],
+        total: FloatArray,
+        variance: FloatArray,
+        slots: FloatArray,
+    ) -> None:
         groups = counts.reshape(-1, LANES)
         alike = (groups == groups[:, :1]).all(axis=1)
-        self._state = State(
-            order=order,
-            shared=np.where(alike, groups[:, 0], -1).astype(np.int32),
-            counts=counts,
-            total=columns["total"][fill],
-            variance=columns["variance"][fill],
-            slots=np.ascontiguousarray(columns["slots"][fill].T),
-        )
+        shared = np.where(alike, groups[:, 0], -1).astype(np.int32)
+        self._state = State(order, shared, counts, total, variance, slots)
         self._longest = int(counts.max(initial=0))
         self._rounds_in_order = 0
 
     def _run(self, values: FloatArray, present: NDArray[np.bool_] | None) -> Signals:
         signals = np.zeros(values.shape, dtype=np.uint8)
-        for start in range(0, len(values), ROUNDS_AT_ONCE):
-            part = slice(start, start + ROUNDS_AT_ONCE)
-            self._grow(len(values[part]))
+        bounds = self._checks(len(values))
+        self._make_room(len(values))
+        for part in map(slice, bounds, bounds[1:]):
             self._advance(values[part], None if present is None else present[part], signals[part])
         return signals
+
+    def _checks(self, rounds: int) -> list[int]:
+        """Divide rounds where most streams look for cuts: after those, order may pay."""
+        clock = self._rules.clock
+        first = clock - self._longest % clock
+        return [0, *range(first, rounds, clock), rounds]
 
     def _advance(
         self, values: FloatArray, present: NDArray[np.bool_] | None, signals: Signals
@@ -137,7 +147,22 @@ class AdwinBlock(Block):
         parallel.in_parts(work, self._state.shared.size, least=LEAST_GROUPS)
         self._rounds_in_order += len(values)
         if present is None and self._worth_reordering():
-            self._load(self._columns())
+            self._reorder()
+
+    def _reorder(self) -> None:
+        """Put streams with equal counts side by side again, as `_load` does, by moving places."""
+        state = self._state
+        shared = np.repeat(state.shared, LANES)
+        counts = np.where(shared >= 0, shared, state.counts)
+        places = np.argsort(counts[: self.streams], kind="stable")
+        fill = np.pad(places, (0, -places.size % LANES), mode="edge")
+        self._arrange(
+            state.order[places],
+            counts[fill],
+            state.total[fill],
+            state.variance[fill],
+            state.slots[:, fill],
+        )
 
     def _worth_reordering(self) -> bool:
         """Whether most groups that fell out of step would be in step again."""
@@ -147,8 +172,8 @@ class AdwinBlock(Block):
         counts = self._state.counts.reshape(-1, LANES)[apart]
         return bool(2 * np.unique(counts).size < np.count_nonzero(apart))
 
-    def _grow(self, rounds: int) -> None:
-        """Make room for the sizes of buckets that windows may need after so many more rounds."""
+    def _make_room(self, rounds: int) -> None:
+        """Add slots for the sizes of buckets that windows may need after so many more rounds."""
         self._longest += rounds
         missing = SLOTS * sizes_of(self._longest) - len(self._state.slots)
         if missing > 0:
