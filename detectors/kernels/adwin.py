@@ -23,6 +23,7 @@ from detectors.sequential.blocks.block import Signal, Signals
 SLOTS = 6  # five buckets of a size, and the one whose arrival makes two of them merge
 LANES = 64  # places in a group: enough for the loops over them to be vectorised
 MOST_SIZES = 40
+APART, UNTESTED = -1, -2  # a group out of step; one in which a cut is suspected at its last value
 DRIFT = int(Signal.DRIFT)
 _CAUTION = 1 - 1e-12  # what rounding can take from a threshold
 _ROUNDING = 1e-14  # what rounding can add to a difference, relative to its terms
@@ -41,7 +42,7 @@ class State(NamedTuple):
     """What is known of all places."""
 
     order: NDArray[np.int32]  # the stream at each place that has one
-    shared: NDArray[np.int32]  # by group: the count of all its places, -1 where they differ
+    shared: NDArray[np.int32]  # by group: the count of all its places, below 0 where they differ
     counts: NDArray[np.int32]  # by place; current only where the group's differ
     total: FloatArray
     variance: FloatArray
@@ -49,49 +50,66 @@ class State(NamedTuple):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def run(
-    values: FloatArray, state: State, signals: Signals, rules: Rules, start: int, stop: int
+def run_together(
+    values: FloatArray,
+    state: State,
+    rules: Rules,
+    taken: NDArray[np.int64],
+    start: int,
+    stop: int,
 ) -> None:
-    """Take rounds of values, (rounds, streams), in the groups from `start` to `stop`."""
+    """Take rounds of values, (rounds, streams), in the groups from `start` to `stop`.
+
+    `taken[group]` is how many rounds a group took until a cut was suspected in it, if one was;
+    `run_alone` looks into that and takes the rest.
+    """
     gathered, work = np.zeros(LANES), np.empty((4, LANES))
     for group in range(start, stop):
         first = group * LANES
         used = min(LANES, state.order.shape[0] - first)
         in_order = used == LANES and _in_order(state.order[first : first + LANES])
-        for time in range(values.shape[0]):
-            if state.shared[group] >= 0:
-                if in_order:
-                    stream = state.order[first]
-                    row = values[time, stream : stream + LANES]
-                else:
-                    row = gathered
-                    for lane in range(used):
-                        row[lane] = values[time, state.order[first + lane]]
-                _together(row, group, used, time, state, signals, rules, work)
-                continue
-            for place in range(first, first + used):
-                value = values[time, state.order[place]]
-                _alone(value, place, time, state, signals, rules)
+        time = 0
+        while state.shared[group] >= 0 and time < values.shape[0]:
+            if in_order:
+                stream = state.order[first]
+                row = values[time, stream : stream + LANES]
+            else:
+                row = gathered
+                for lane in range(used):
+                    row[lane] = values[time, state.order[first + lane]]
+            _together(row, group, state, rules, work)
+            time += 1
+        taken[group] = time
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def run_present(
+def run_alone(
     values: FloatArray,
     present: NDArray[np.bool_],
     state: State,
     signals: Signals,
     rules: Rules,
+    taken: NDArray[np.int64],
     start: int,
     stop: int,
 ) -> None:
-    """Do the same where some streams have no value in some rounds."""
+    """Take what is left of the rounds, one place at a time, where streams have a value.
+
+    `present` has the shape of `values`, or (0, 0) where every stream has one in every round.
+    """
+    everywhere = present.size == 0
     for group in range(start, stop):
         first = group * LANES
-        _part(group, state)
-        for time in range(values.shape[0]):
-            for place in range(first, min(first + LANES, state.order.shape[0])):
+        last = min(first + LANES, state.order.shape[0])
+        if state.shared[group] == UNTESTED:
+            state.shared[group] = APART
+            for place in range(first, last):
+                _test(place, taken[group] - 1, state, signals, rules)
+        for time in range(taken[group], values.shape[0]):
+            _part(group, state)
+            for place in range(first, last):
                 stream = state.order[place]
-                if present[time, stream]:
+                if everywhere or present[time, stream]:
                     _alone(values[time, stream], place, time, state, signals, rules)
 
 
@@ -99,10 +117,7 @@ def run_present(
 def _together(
     row: FloatArray,
     group: int,
-    used: int,
-    time: int,
     state: State,
-    signals: Signals,
     rules: Rules,
     work: FloatArray,
 ) -> None:
@@ -110,14 +125,9 @@ def _together(
     first, n = group * LANES, state.shared[group] + 1
     _take_together(row, n - 1, first, state)
     state.shared[group] = n
-    if n % rules.clock != 0 or n <= rules.grace:
-        return
-    if not _suspicious(n, first, state, rules, work):
-        return
-    for lane in range(used):
-        if work[3, lane] >= 0.0 and exact_cut(n, first + lane, state, rules):
-            _part(group, state)
-            _start_afresh(first + lane, time, state, signals)
+    if n % rules.clock == 0 and n > rules.grace and _suspicious(n, first, state, rules, work):
+        _part(group, state)
+        state.shared[group] = UNTESTED
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -128,8 +138,18 @@ def _alone(
     n = state.counts[place] + 1
     state.counts[place] = n
     _take_one(value, n - 1, place, state)
-    if n % rules.clock == 0 and n > rules.grace and exact_cut(n, place, state, rules):
-        _start_afresh(place, time, state, signals)
+    if n % rules.clock == 0 and n > rules.grace:
+        _test(place, time, state, signals, rules)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _test(place: int, time: int, state: State, signals: Signals, rules: Rules) -> None:
+    """Look for a cut; where there is one, signal a drift and forget the window, as river does."""
+    if exact_cut(state.counts[place], place, state, rules):
+        signals[time, state.order[place]] = DRIFT
+        state.counts[place] = 0
+        state.total[place] = 0.0
+        state.variance[place] = 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -274,21 +294,12 @@ def _part(group: int, state: State) -> None:
     if state.shared[group] >= 0:
         for place in range(group * LANES, (group + 1) * LANES):
             state.counts[place] = state.shared[group]
-        state.shared[group] = -1
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _start_afresh(place: int, time: int, state: State, signals: Signals) -> None:
-    """Signal a drift and forget the window, as river does at the value after a drift."""
-    state.counts[place] = 0
-    state.total[place] = 0.0
-    state.variance[place] = 0.0
-    signals[time, state.order[place]] = DRIFT
+        state.shared[group] = APART
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _in_order(streams: NDArray[np.int32]) -> bool:
-    for lane in range(1, streams.shape[0]):
+    for lane in range(1, streams.shape[0]):  # noqa: SIM110 - numba compiles no generator
         if streams[lane] != streams[0] + lane:
             return False
     return True

@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from detectors import parallel
 from detectors.arrays import FloatArray
-from detectors.kernels.adwin import LANES, SLOTS, Rules, State, run, run_present
+from detectors.kernels.adwin import APART, LANES, SLOTS, Rules, State, run_alone, run_together
 from detectors.sequential.adwin import Adwin
 from detectors.sequential.blocks.block import Block, Columns, Signals
 
 LEAST_GROUPS = 16  # fewer are not worth a thread
+EVERYWHERE = np.zeros((0, 0), dtype=np.bool_)
 
 
 class AdwinBlock(Block):
@@ -138,13 +139,20 @@ class AdwinBlock(Block):
     def _advance(
         self, values: FloatArray, present: NDArray[np.bool_] | None, signals: Signals
     ) -> None:
-        def work(start: int, stop: int) -> None:
-            if present is None:
-                run(values, self._state, signals, self._rules, start, stop)
-            else:
-                run_present(values, present, self._state, signals, self._rules, start, stop)
+        groups = self._state.shared.size
+        taken = np.zeros(groups, dtype=np.int64)
 
-        parallel.in_parts(work, self._state.shared.size, least=LEAST_GROUPS)
+        def together(start: int, stop: int) -> None:
+            run_together(values, self._state, self._rules, taken, start, stop)
+
+        def alone(start: int, stop: int) -> None:
+            mask = EVERYWHERE if present is None else present
+            run_alone(values, mask, self._state, signals, self._rules, taken, start, stop)
+
+        if present is None:
+            parallel.in_parts(together, groups, least=LEAST_GROUPS)
+        if (taken < len(values)).any() or (self._state.shared < APART).any():
+            parallel.in_parts(alone, groups, least=LEAST_GROUPS)
         self._rounds_in_order += len(values)
         if present is None and self._worth_reordering():
             self._reorder()
