@@ -19,6 +19,7 @@ $(STAMP): requirements/dev.txt pyproject.toml client/pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e ./client -e .
+	$(BIN)/python -m detectors.ahead > /dev/null
 	@touch $@
 
 demo: $(STAMP) ## Play a year of flights, end to end (DEMO_ARGS="--yes --json out.json")
