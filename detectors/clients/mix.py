@@ -9,10 +9,15 @@ distributions F_i and G_i, the pooled change is sum_i v_i G_i - sum_i w_i F_i = 
 A client on one side only has nothing to be compared with: it is taken not to have moved, and all
 its mass counts as mix. The two add up exactly, whatever the clients.
 
-Kitagawa (1955), J. Am. Stat. Assoc. 50, 1168-1194.
+A distance of the pooled histograms is no sum of such terms. It is split along the two ways that
+lead from the reference to the current state: first the clients move and then the mix changes, or
+the other way round. What each step adds, averaged over both ways, is its part (Shapley's value).
+
+Kitagawa (1955), J. Am. Stat. Assoc. 50, 1168-1194; Shorrocks (2013), J. Econ. Inequality 11,
+99-126.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +43,18 @@ class HistogramSplit:
     mix_distance: float
     total_distance: float
     client_shares: dict[str, float]
+
+
+@dataclass(frozen=True)
+class DistanceSplit:
+    """A distance of pooled histograms, in its own unit: within + mix = total, to rounding.
+
+    A part is negative where that change brought the pooled histograms closer.
+    """
+
+    within: float
+    mix: float
+    total: float
 
 
 @dataclass(frozen=True)
@@ -83,6 +100,39 @@ def split_histograms(
     )
 
 
+def split_distance(
+    reference: Mapping[str, Histogram],
+    current: Mapping[str, Histogram],
+    distance: Callable[[Histogram, Histogram], float],
+) -> DistanceSplit:
+    """Split `distance(reference, current)` of the clients' pooled histograms, whatever it is.
+
+    Where no client has moved `within` is 0, and where all take part as before `mix` is 0, for
+    every distance that is 0 between equal shares. The histograms handed to `distance` have counts
+    that add to the pooled totals; those in between have, in addition, weighted counts, so that a
+    distance that depends on sizes sees the sizes of its side. Clients without counts are left out.
+    Raises EmptySampleError where nobody is left on a side, EdgesDifferError for different bins,
+    NotFiniteError for a distance that is NaN or infinite.
+
+    >>> before = {"a": Histogram([0, 1, 2], [8, 2]), "b": Histogram([0, 1, 2], [0, 10])}
+    >>> after = {"a": Histogram([0, 1, 2], [8, 2])}
+    >>> split = split_distance(before, after, lambda p, q: float(abs(p.pmf() - q.pmf()).max()))
+    >>> split.within, round(split.mix, 9)
+    (0.0, 0.4)
+    """
+    before, after = _counted(reference), _counted(current)
+    first = next(iter(before.values()))
+    for histogram in (*before.values(), *after.values()):
+        first.require_same_bins(histogram)
+    old, new = {**after, **before}, {**before, **after}  # who is on one side only has not moved
+    start, end = _pooled(old, before), _pooled(new, after)
+    moved, mixed = _pooled(new, before), _pooled(old, after)
+    steps = ((start, start), (start, moved), (start, mixed), (start, end))
+    nothing, by_moving, by_mixing, total = finite([distance(*pair) for pair in steps], "distance")
+    within = ((by_moving - nothing) + (total - by_mixing)) / 2
+    return DistanceSplit(float(within), float(total - within), float(total))
+
+
 def split_rates(reference: Mapping[str, Rate], current: Mapping[str, Rate]) -> RateSplit:
     """Split the change of a rate such as error rate or mean loss, pooled over clients.
 
@@ -120,6 +170,15 @@ def reweight(reference: Mapping[str, Histogram], current: Mapping[str, Histogram
 
 
 _Terms = dict[str, tuple[float, FloatArray]]
+
+
+def _pooled(shapes: Mapping[str, Histogram], sizes: Mapping[str, Histogram]) -> Histogram:
+    """Pool the shares of `shapes` with the clients and totals of `sizes`."""
+    factors = {client: size.total / shapes[client].total for client, size in sizes.items()}
+    counts = np.sum([factor * shapes[each].counts for each, factor in factors.items()], axis=0)
+    variance = sum((factor * shapes[each].noise_sd) ** 2 for each, factor in factors.items())
+    first = next(iter(shapes.values()))
+    return Histogram(first.edges, counts, first.categorical, float(np.sqrt(variance)))
 
 
 def _counted(histograms: Mapping[str, Histogram]) -> dict[str, Histogram]:

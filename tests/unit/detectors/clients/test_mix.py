@@ -4,7 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors import Histogram, Rate, ks_histogram, merge, reweight, split_histograms, split_rates
-from detectors.errors import BadWeightError, EdgesDifferError, EmptySampleError, TooFewError
+from detectors.clients.mix import split_distance
+from detectors.errors import (
+    BadWeightError,
+    EdgesDifferError,
+    EmptySampleError,
+    NotFiniteError,
+    TooFewError,
+)
 
 EDGES = [0, 1, 2, 3, 4]
 CLIENTS = st.dictionaries(
@@ -114,3 +121,89 @@ def test_rates_that_say_nothing_are_refused():
         split_histograms({}, counted({"a": [1, 0, 0, 0]}))
     with pytest.raises(EdgesDifferError):
         split_histograms(counted({"a": [1, 0, 0, 0]}), {"a": Histogram([0, 1, 2], [1, 2])})
+
+
+def total_variation(p: Histogram, q: Histogram) -> float:
+    return float(np.abs(p.pmf() - q.pmf()).sum() / 2)
+
+
+def hellinger(p: Histogram, q: Histogram) -> float:
+    root = np.sqrt(np.maximum(p.pmf(), 0)) - np.sqrt(np.maximum(q.pmf(), 0))
+    return float(np.sqrt(np.sum(root**2) / 2))
+
+
+def psi(p: Histogram, q: Histogram) -> float:
+    a, b = ((each.counts + 0.5) / (each.total + 0.5 * each.counts.size) for each in (p, q))
+    return float(np.sum((b - a) * np.log(b / a)))
+
+
+def wasserstein(p: Histogram, q: Histogram) -> float:
+    return float(np.abs(p.cdf() - q.cdf())[:-1] @ np.diff(p.mid_points))
+
+
+def energy(p: Histogram, q: Histogram) -> float:
+    return float(2 * ((p.cdf() - q.cdf())[:-1] ** 2) @ np.diff(p.mid_points))
+
+
+def kolmogorov(p: Histogram, q: Histogram) -> float:
+    return float(np.abs(p.cdf() - q.cdf()).max())
+
+
+DISTANCES = [total_variation, hellinger, psi, wasserstein, energy, kolmogorov]
+each_distance = pytest.mark.parametrize("distance", DISTANCES, ids=lambda d: d.__name__)
+
+
+@each_distance
+@settings(max_examples=25, deadline=None)
+@given(before=CLIENTS, after=CLIENTS)
+def test_any_distance_splits_into_parts_that_add_up(distance, before, after):
+    reference, current = counted(before), counted(after)
+    split = split_distance(reference, current, distance)
+    whole = distance(merge(reference.values()), merge(current.values()))
+    assert split.total == pytest.approx(whole, abs=1e-9)
+    assert split.within + split.mix == pytest.approx(split.total, abs=1e-12)
+
+
+@each_distance
+@settings(max_examples=25, deadline=None)
+@given(shapes=CLIENTS, data=st.data())
+def test_where_no_client_moved_nothing_is_within(distance, shapes, data):
+    factors = {client: data.draw(st.integers(1, 50), label=client) for client in shapes}
+    moreover = {c: [factors[c] * count for count in counts] for c, counts in shapes.items()}
+    split = split_distance(counted(shapes), counted(moreover), distance)
+    if distance is not psi:  # its half counts weigh more where there are fewer examples
+        assert split.within == pytest.approx(0, abs=1e-7)
+
+
+@each_distance
+@settings(max_examples=25, deadline=None)
+@given(data=st.data(), clients=st.integers(1, 5))
+def test_where_all_take_part_as_before_nothing_is_mix(distance, data, clients):
+    counts = st.lists(st.integers(0, 10), min_size=3, max_size=3)
+    sides = []
+    for _ in range(2):
+        drawn = {str(c): data.draw(counts) for c in range(clients)}
+        sides.append(counted({c: [*some, 40 - sum(some)] for c, some in drawn.items()}))
+    split = split_distance(*sides, distance)
+    assert split.mix == pytest.approx(0, abs=1e-7)
+
+
+def test_the_split_of_a_linear_distance_is_that_of_the_change_itself():
+    reference = counted({"a": [40, 40, 10, 10], "b": [5, 5, 40, 50]})
+    current = counted({"a": [80, 80, 20, 20], "b": [5, 5, 40, 50]})
+    split = split_distance(reference, current, lambda p, q: q.mean - p.mean)
+    rates = [
+        {c: Rate(h.mean * h.total, h.total) for c, h in side.items()}
+        for side in (reference, current)
+    ]
+    assert split.mix == pytest.approx(split_rates(*rates).mix)
+
+
+def test_a_distance_that_is_no_number_is_refused():
+    both = counted({"a": [1, 2, 3, 4]})
+    with pytest.raises(NotFiniteError):
+        split_distance(both, both, lambda p, q: float("nan"))
+    with pytest.raises(EmptySampleError):
+        split_distance({}, both, kolmogorov)
+    with pytest.raises(EdgesDifferError):
+        split_distance(both, {"a": Histogram([0, 1, 2], [1, 2])}, kolmogorov)
