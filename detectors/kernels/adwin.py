@@ -21,7 +21,7 @@ from detectors.arrays import FloatArray
 from detectors.sequential.blocks.block import Signal, Signals
 
 SLOTS = 6  # five buckets of a size, and the one whose arrival makes two of them merge
-LANES = 64  # places in a group: enough for the loops over them to be vectorised
+LANES = 128  # places in a group: enough for the loops over them to be vectorised
 MOST_SIZES = 40
 APART, UNTESTED = -1, -2  # a group out of step; one in which a cut is suspected at its last value
 DRIFT = int(Signal.DRIFT)
@@ -41,7 +41,7 @@ class Rules(NamedTuple):
 class State(NamedTuple):
     """What is known of all places."""
 
-    order: NDArray[np.int32]  # the stream at each place that has one
+    order: NDArray[np.uint32]  # the stream at each place that has one
     shared: NDArray[np.int32]  # by group: the count of all its places, below 0 where they differ
     counts: NDArray[np.int32]  # by place; current only where the group's differ
     total: FloatArray
@@ -83,6 +83,24 @@ def run_together(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def test_suspects(
+    state: State, signals: Signals, rules: Rules, taken: NDArray[np.int64], start: int, stop: int
+) -> None:
+    """Look into the groups that fell out of step in `run_together`."""
+    work = np.empty((4, LANES))
+    for group in range(start, stop):
+        if state.shared[group] != UNTESTED:
+            continue
+        state.shared[group] = APART
+        first = group * LANES
+        _suspicious(state.counts[first], first, state, rules, work)
+        for place in range(first, min(first + LANES, state.order.shape[0])):
+            if work[3, place - first] >= 0.0:
+                _test(place, taken[group] - 1, state, signals, rules)
+
+
+# Nothing is allocated here: where something is, numba counts references at every access.
+@njit(cache=True, nogil=True, error_model="numpy")
 def run_alone(
     values: FloatArray,
     present: NDArray[np.bool_],
@@ -99,18 +117,17 @@ def run_alone(
     """
     everywhere = present.size == 0
     for group in range(start, stop):
-        first = group * LANES
-        last = min(first + LANES, state.order.shape[0])
-        if state.shared[group] == UNTESTED:
-            state.shared[group] = APART
-            for place in range(first, last):
-                _test(place, taken[group] - 1, state, signals, rules)
-        for time in range(taken[group], values.shape[0]):
+        if taken[group] < values.shape[0]:
             _part(group, state)
-            for place in range(first, last):
+        for time in range(taken[group], values.shape[0]):
+            for place in range(group * LANES, min((group + 1) * LANES, state.order.shape[0])):
                 stream = state.order[place]
                 if everywhere or present[time, stream]:
-                    _alone(values[time, stream], place, time, state, signals, rules)
+                    n = state.counts[place] + 1
+                    state.counts[place] = n
+                    _take_one(values[time, stream], n - 1, place, state)
+                    if n % rules.clock == 0 and n > rules.grace:
+                        _test(place, time, state, signals, rules)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -128,18 +145,6 @@ def _together(
     if n % rules.clock == 0 and n > rules.grace and _suspicious(n, first, state, rules, work):
         _part(group, state)
         state.shared[group] = UNTESTED
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _alone(
-    value: float, place: int, time: int, state: State, signals: Signals, rules: Rules
-) -> None:
-    """Take a value at one place."""
-    n = state.counts[place] + 1
-    state.counts[place] = n
-    _take_one(value, n - 1, place, state)
-    if n % rules.clock == 0 and n > rules.grace:
-        _test(place, time, state, signals, rules)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -298,9 +303,9 @@ def _part(group: int, state: State) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _in_order(streams: NDArray[np.int32]) -> bool:
+def _in_order(streams: NDArray[np.uint32]) -> bool:
     for lane in range(1, streams.shape[0]):  # noqa: SIM110 - numba compiles no generator
-        if streams[lane] != streams[0] + lane:
+        if streams[lane] - streams[0] != lane:
             return False
     return True
 

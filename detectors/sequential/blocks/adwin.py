@@ -7,7 +7,16 @@ from numpy.typing import NDArray
 
 from detectors import parallel
 from detectors.arrays import FloatArray
-from detectors.kernels.adwin import APART, LANES, SLOTS, Rules, State, run_alone, run_together
+from detectors.kernels.adwin import (
+    APART,
+    LANES,
+    SLOTS,
+    Rules,
+    State,
+    run_alone,
+    run_together,
+    test_suspects,
+)
 from detectors.sequential.adwin import Adwin
 from detectors.sequential.blocks.block import Block, Columns, Signals
 
@@ -100,7 +109,7 @@ class AdwinBlock(Block):
 
     def _load(self, columns: Columns) -> None:
         """Put streams with equal counts side by side, so that most groups are in step."""
-        order = np.argsort(columns["counts"], kind="stable").astype(np.int32)
+        order = np.argsort(columns["counts"], kind="stable").astype(np.uint32)
         # Places beyond the last stream do as the last one does.
         fill = np.pad(order, (0, -order.size % LANES), mode="edge" if order.size else "constant")
         by_place = {name: column[fill] for name, column in columns.items()}
@@ -109,7 +118,7 @@ class AdwinBlock(Block):
 
     def _arrange(
         self,
-        order: NDArray[np.int32],
+        order: NDArray[np.uint32],
         counts: NDArray[np.int32],
         total: FloatArray,
         variance: FloatArray,
@@ -147,6 +156,7 @@ class AdwinBlock(Block):
 
         def alone(start: int, stop: int) -> None:
             mask = EVERYWHERE if present is None else present
+            test_suspects(self._state, signals, self._rules, taken, start, stop)
             run_alone(values, mask, self._state, signals, self._rules, taken, start, stop)
 
         if present is None:
