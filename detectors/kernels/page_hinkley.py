@@ -30,7 +30,7 @@ class Rules(NamedTuple):
 class State(NamedTuple):
     """One entry a stream in each."""
 
-    count: NDArray[np.int32]
+    counts: NDArray[np.int32]
     mean: FloatArray
     increase: FloatArray
     decrease: FloatArray
@@ -40,15 +40,25 @@ class State(NamedTuple):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def run(
-    values: FloatArray, state: State, signals: Signals, rules: Rules, start: int, stop: int
+    values: FloatArray,
+    present: NDArray[np.bool_],
+    state: State,
+    signals: Signals,
+    rules: Rules,
+    start: int,
+    stop: int,
 ) -> None:
-    """Take rounds of values, (rounds, streams), in the streams from `start` to `stop`."""
+    """Take rounds of values, (rounds, streams), in the streams from `start` to `stop`.
+
+    A stream without a value in a round, by `present`, stays as it was.
+    """
     for first in range(start, stop, AT_ONCE):
         last = min(first + AT_ONCE, stop)
         for time in range(values.shape[0]):
             _take(
                 values[time, first:last],
-                state.count[first:last],
+                present[time, first:last],
+                state.counts[first:last],
                 state.mean[first:last],
                 state.increase[first:last],
                 state.decrease[first:last],
@@ -60,35 +70,9 @@ def run(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def run_present(
-    values: FloatArray,
-    present: NDArray[np.bool_],
-    state: State,
-    signals: Signals,
-    rules: Rules,
-    start: int,
-    stop: int,
-) -> None:
-    """Do the same where some streams have no value in some rounds."""
-    for time in range(values.shape[0]):
-        for i in range(start, stop):
-            if present[time, i]:
-                _take(
-                    values[time, i : i + 1],
-                    state.count[i : i + 1],
-                    state.mean[i : i + 1],
-                    state.increase[i : i + 1],
-                    state.decrease[i : i + 1],
-                    state.lowest[i : i + 1],
-                    state.highest[i : i + 1],
-                    signals[time, i : i + 1],
-                    rules,
-                )
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def _take(
     values: FloatArray,
+    present: NDArray[np.bool_],
     count: NDArray[np.int32],
     mean: FloatArray,
     increase: FloatArray,
@@ -99,20 +83,21 @@ def _take(
     rules: Rules,
 ) -> None:
     for i in range(values.shape[0]):
+        there = present[i]
         n = count[i] + 1
         average = mean[i] + (1.0 / n) * (values[i] - mean[i])
         departure = values[i] - average
         up = rules.alpha * increase[i] + departure - rules.delta
         down = rules.alpha * decrease[i] + departure + rules.delta
         low, high = min(lowest[i], up), max(highest[i], down)
-        enough = n >= rules.min_instances
+        enough = there & (n >= rules.min_instances)
         went_up = enough & (up - low > rules.threshold)
         went_down = enough & (high - down > rules.threshold)
         afresh = went_up | went_down
-        count[i] = 0 if afresh else n
-        mean[i] = 0.0 if afresh else average
-        increase[i] = 0.0 if afresh else up
-        decrease[i] = 0.0 if afresh else down
-        lowest[i] = np.inf if afresh else low
-        highest[i] = -1.0 if afresh else high
+        count[i] = 0 if afresh else (n if there else count[i])
+        mean[i] = 0.0 if afresh else (average if there else mean[i])
+        increase[i] = 0.0 if afresh else (up if there else increase[i])
+        decrease[i] = 0.0 if afresh else (down if there else decrease[i])
+        lowest[i] = np.inf if afresh else (low if there else lowest[i])
+        highest[i] = -1.0 if afresh else (high if there else highest[i])
         signals[i] = UP if went_up else (DOWN if went_down else 0)

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from detectors.arrays import FloatArray, finite
 from detectors.errors import BadParameterError, ShapeError, SnapshotError
+from detectors.kernels.within import all_within
 
 Signals: TypeAlias = NDArray[np.uint8]
 Columns: TypeAlias = dict[str, NDArray[Any]]
@@ -93,15 +94,17 @@ class Block(ABC):
 
         The same as one `update` a row. Raises what `update` raises.
         """
-        array = finite(values, "values")
+        array = np.ascontiguousarray(values, dtype=np.float64)
+        if not all_within(array.reshape(-1)):
+            finite(array, "values")  # says where
         if array.ndim != 2 or array.shape[1] != self.streams:  # noqa: PLR2004 - rounds by streams
             raise ShapeError("values", array.shape, f"(rounds, {self.streams})")
         if present is None:
-            return self._run(np.ascontiguousarray(array), None)
+            return self._run(array, None)
         mask = np.ascontiguousarray(present, dtype=np.bool_)
         if mask.shape != array.shape:
             raise ShapeError("present", mask.shape, f"{array.shape}, as values")
-        return self._run(np.ascontiguousarray(array), mask)
+        return self._run(array, mask)
 
     def append(self, streams: int) -> None:
         """Add streams that have seen nothing, behind the others."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from detectors import parallel
 from detectors.arrays import FloatArray
-from detectors.kernels.page_hinkley import Rules, State, run, run_present
+from detectors.kernels.page_hinkley import Rules, State, run
 from detectors.sequential.blocks.block import Block, Columns, Signals
 from detectors.sequential.page_hinkley import PageHinkley
 
@@ -48,7 +48,7 @@ class PageHinkleyBlock(Block):
     @property
     def streams(self) -> int:
         """How many streams the block holds."""
-        return self._state.count.size
+        return self._state.counts.size
 
     @property
     def nbytes(self) -> int:
@@ -57,7 +57,7 @@ class PageHinkleyBlock(Block):
 
     def _fresh(self, streams: int) -> Columns:
         return State(
-            count=np.zeros(streams, dtype=np.int32),
+            counts=np.zeros(streams, dtype=np.int32),
             mean=np.zeros(streams),
             increase=np.zeros(streams),
             decrease=np.zeros(streams),
@@ -73,12 +73,10 @@ class PageHinkleyBlock(Block):
 
     def _run(self, values: FloatArray, present: NDArray[np.bool_] | None) -> Signals:
         signals = np.zeros(values.shape, dtype=np.uint8)
+        there = np.ones(values.shape, dtype=np.bool_) if present is None else present
 
         def work(start: int, stop: int) -> None:
-            if present is None:
-                run(values, self._state, signals, self._rules, start, stop)
-            else:
-                run_present(values, present, self._state, signals, self._rules, start, stop)
+            run(values, there, self._state, signals, self._rules, start, stop)
 
         parallel.in_parts(work, self.streams, least=LEAST_STREAMS)
         return signals
