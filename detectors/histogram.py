@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from detectors.arrays import FloatArray, finite, sample
+from detectors.arrays import LARGEST, FloatArray, finite, sample
 from detectors.errors import (
     BadEdgesError,
     BadParameterError,
@@ -19,6 +19,7 @@ from detectors.errors import (
 
 LEAST_EDGES = 3
 LEAST_TOTAL = 1e-6  # of an example: weighted counts below it are none
+LAPLACE_KURTOSIS = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +28,9 @@ class Histogram:
 
     `categorical` bins have no order and no width; `of_categories` makes one. `noise_sd` is the
     standard deviation of the noise that privacy added to every single count: 0 means exact
-    counts, and only a positive one makes negative counts plausible. Raises ShapeError,
+    counts, and only a positive one makes negative counts plausible. `noise_kurtosis` is that
+    noise's excess kurtosis: 3 for Laplace (taken where nothing is said, since it is the heaviest
+    of the usual), 0 for Gaussian, 3 + 1 / noise_sd^2 for two-sided geometric. Raises ShapeError,
     BadEdgesError, NotFiniteError, NegativeCountError or BadParameterError.
 
     >>> Histogram(edges=[0.0, 1.0, 3.0], counts=[3.0, 1.0]).mean
@@ -38,19 +41,24 @@ class Histogram:
     counts: FloatArray
     categorical: bool = False
     noise_sd: float = 0.0
+    noise_kurtosis: float = LAPLACE_KURTOSIS
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "edges", _checked_edges(self.edges))
-        if not (np.isfinite(self.noise_sd) and self.noise_sd >= 0):
-            raise BadParameterError("noise_sd", self.noise_sd, "a finite number, zero or more")
+        for name in ("noise_sd", "noise_kurtosis"):
+            if not 0 <= getattr(self, name) <= LARGEST:  # which NaN is not either
+                expected = f"a finite number, zero to {LARGEST:g}"
+                raise BadParameterError(name, getattr(self, name), expected)
         counts = _checked_counts(self.counts, self.edges.size - 1, noisy=self.noise_sd > 0)
         object.__setattr__(self, "counts", counts)
 
     @classmethod
-    def of_categories(cls, counts: ArrayLike, noise_sd: float = 0.0) -> Self:
+    def of_categories(
+        cls, counts: ArrayLike, noise_sd: float = 0.0, noise_kurtosis: float = LAPLACE_KURTOSIS
+    ) -> Self:
         """Counts of categories, in the order of the bin spec, which no result depends on."""
         array = sample(counts, "counts")
-        return cls(np.arange(array.size + 1.0), array, categorical=True, noise_sd=noise_sd)
+        return cls(np.arange(array.size + 1.0), array, True, noise_sd, noise_kurtosis)
 
     @classmethod
     def of_values(cls, values: ArrayLike, edges: ArrayLike) -> Self:
@@ -100,7 +108,8 @@ class Histogram:
 def merge(histograms: Iterable[Histogram]) -> Histogram:
     """Add histograms on the same bins; independent noises add as variances.
 
-    Raises EmptySampleError for none, EdgesDifferError for different bins.
+    Their fourth cumulants add too, so what many clients noised comes close to Gaussian. Raises
+    EmptySampleError for none, EdgesDifferError for different bins.
     """
     parts = list(histograms)
     if not parts:
@@ -109,7 +118,12 @@ def merge(histograms: Iterable[Histogram]) -> Histogram:
         parts[0].require_same_bins(part)
     counts = np.sum([part.counts for part in parts], axis=0)
     noise_sd = float(np.sqrt(sum(part.noise_sd**2 for part in parts)))
-    return replace(parts[0], counts=counts, noise_sd=noise_sd)
+    kurtosis = _merged_kurtosis(parts, noise_sd) if noise_sd > 0 else LAPLACE_KURTOSIS
+    return replace(parts[0], counts=counts, noise_sd=noise_sd, noise_kurtosis=kurtosis)
+
+
+def _merged_kurtosis(parts: list[Histogram], noise_sd: float) -> float:
+    return float(sum(part.noise_kurtosis * (part.noise_sd / noise_sd) ** 4 for part in parts))
 
 
 def _checked_edges(edges: ArrayLike) -> FloatArray:

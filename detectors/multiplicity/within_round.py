@@ -4,9 +4,9 @@ from typing import Literal
 
 import numpy as np
 import scipy
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from detectors.arrays import FloatArray, finite
+from detectors.arrays import FloatArray, finite, fraction
 from detectors.errors import BadParameterError, ShapeError
 
 
@@ -35,12 +35,45 @@ def benjamini_yekutieli(p_values: ArrayLike) -> FloatArray:
     return _adjusted(p_values, "by")
 
 
-def _adjusted(p_values: ArrayLike, method: Literal["bh", "by"]) -> FloatArray:
-    array = finite(p_values, "p_values")
-    if array.ndim != 1:
-        raise ShapeError("p_values", array.shape, "one dimension")
+def e_benjamini_hochberg(e_values: ArrayLike, level: float) -> NDArray[np.bool_]:
+    """Say which of m e-values are discoveries: the k largest, k e_(k) >= m / level, k greatest.
+
+    An e-value is zero or more and has a mean of at most 1 under its null. The false discovery rate
+    is at most `level` however the e-values depend on each other. Returns booleans in the order
+    given. Raises BadParameterError for a negative e-value or a level outside (0, 1).
+
+    >>> e_benjamini_hochberg([80.0, 0.3, 35.0], level=0.05).tolist()
+    [True, False, True]
+
+    Wang & Ramdas (2022), J. R. Stat. Soc. B 84, 822-852.
+    """
+    array = _vector(e_values, "e_values")
+    if (array < 0).any():
+        raise BadParameterError("e_values", "negative", "values of zero or more")
+    ranks = np.arange(1, array.size + 1)
+    enough = np.sort(array)[::-1] * ranks * fraction(level, "level") >= array.size
+    if not enough.any():
+        return np.zeros(array.size, dtype=np.bool_)
+    return np.asarray(array * ranks[enough].max() * level >= array.size)
+
+
+def probabilities(values: ArrayLike, name: str) -> FloatArray:
+    """Return a vector of numbers from 0 to 1; ShapeError, NotFiniteError, BadParameterError."""
+    array = _vector(values, name)
     if ((array < 0) | (array > 1)).any():
-        raise BadParameterError("p_values", "outside", "values between 0 and 1")
+        raise BadParameterError(name, "outside", "values between 0 and 1")
+    return array
+
+
+def _vector(values: ArrayLike, name: str) -> FloatArray:
+    array = finite(values, name)
+    if array.ndim != 1:
+        raise ShapeError(name, array.shape, "one dimension")
+    return array
+
+
+def _adjusted(p_values: ArrayLike, method: Literal["bh", "by"]) -> FloatArray:
+    array = probabilities(p_values, "p_values")
     if array.size == 0:
         return array
     return np.asarray(scipy.stats.false_discovery_control(array, method=method), dtype=np.float64)

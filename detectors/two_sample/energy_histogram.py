@@ -6,16 +6,20 @@ categories, any two of which lie one apart, it is sum_j (p_j - q_j)^2. Under no 
 quadratic form in nearly normal variables, whose tail `quadratic_tail` gives.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
-import scipy.special
 
 from detectors.arrays import FloatArray, fraction
-from detectors.histogram import Histogram, merge
+from detectors.histogram import Histogram
 from detectors.result import PROBABILITY, SUBJECT, TwoSampleResult
-from detectors.series.overdispersion import RoundVariation, Spread, sampling_spread, shares_of
-from detectors.two_sample.quadratic import quadratic_quantile, quadratic_tail
+from detectors.series.overdispersion import RoundVariation
+from detectors.two_sample.noise import Null, null_of
+from detectors.two_sample.ordered_histogram import (
+    envelope,
+    gaps,
+    scaled_steps,
+    shift_direction,
+)
+from detectors.two_sample.quadratic import QuadraticForm
 
 NAME = "energy"
 
@@ -36,115 +40,56 @@ def energy_histogram(
     are the unit; with it the rounds are (`estimate_variation` of the rounds that `reference` was
     merged from). Declared noise is part of the null. The minimum detectable effect is that of a
     shift of the whole distribution, or of a move between the two most frequent categories.
-    Raises EdgesDifferError, EmptySampleError, BadParameterError.
+    `error_bound` takes values outside the edges for values at them. Raises EdgesDifferError,
+    EmptySampleError, TooNoisyError, BadParameterError.
 
     >>> counts = Histogram([0.0, 1.0, 2.0, 3.0], [5.0, 5.0, 5.0])
     >>> energy_histogram(counts, counts).p_value
     1.0
     """
     fraction(alpha, "alpha"), fraction(power, "power")
-    reference.require_same_bins(current)
-    difference = shares_of(current) - shares_of(reference)
-    weight = _weights(reference)
-    spread = _spread(reference, current, variation)
-    null = _null(reference, current, weight)
+    null = null_of(reference, current, variation)
+    if reference.categorical:
+        difference, weight, unit = current.pmf() - reference.pmf(), np.ones(null.shares.size), 1.0
+        form = QuadraticForm(null, np.eye(weight.size), _move(null.shares))
+    else:
+        steps, unit = scaled_steps(reference)
+        difference, weight = gaps(reference, current), 2 * steps
+        form = _shift_form(null, weight)
     statistic = float(weight @ difference**2)
+    bound = 0.0 if reference.categorical else _binning_bound(reference, current, statistic)
     return TwoSampleResult(
         detector=NAME,
-        statistic=statistic,
-        p_value=null.p_value(statistic, spread),
-        effect=float(weight @ np.abs(difference)) / 2,
+        statistic=statistic * unit,
+        p_value=form.p_value(statistic),
+        effect=float(weight @ np.abs(difference)) / 2 * unit,
         effect_unit=PROBABILITY if reference.categorical else SUBJECT,
-        minimum_detectable_effect=null.detectable(spread.mean, alpha, power),
+        minimum_detectable_effect=form.detectable(alpha, power) * unit,
         n_reference=reference.total,
         n_current=current.total,
+        error_bound=(bound + form.noise_bound(statistic)) * unit,
     )
 
 
-@dataclass(frozen=True)
-class _Null:
-    """Weighted covariances under no drift: of sampling (for a spread of 1) and of declared noise.
-
-    `direction` is the weighted change that an effect of 1 makes.
-    """
-
-    sampling: FloatArray
-    noise: FloatArray
-    direction: FloatArray
-
-    def p_value(self, statistic: float, spread: Spread) -> float:
-        if not self.noise.any():
-            eigenvalues = _eigenvalues(self.sampling)
-            return spread.average(lambda s: quadratic_tail(statistic / s, eigenvalues))
-        points = np.array([statistic])
-        return spread.average(
-            lambda values: np.array(
-                [quadratic_tail(points, _eigenvalues(self.covariance(s)))[0] for s in values]
-            )
-        )
-
-    def covariance(self, spread: float) -> FloatArray:
-        return self.sampling * spread + self.noise
-
-    def detectable(self, spread: float, alpha: float, power: float) -> float:
-        """Solve mean(e) - z_power * sd(e) = critical value for the effect e.
-
-        The statistic under an effect e has the mean e^2 a + sum(lambda) and the variance
-        2 sum(lambda^2) + 4 e^2 b; the equation is quadratic in e^2.
-        """
-        covariance = self.covariance(spread)
-        eigenvalues = _eigenvalues(covariance)
-        a = float(self.direction @ self.direction)
-        b = float(self.direction @ covariance @ self.direction)
-        z = float(scipy.special.ndtri(power))
-        beyond = quadratic_quantile(alpha, eigenvalues) - float(eigenvalues.sum())
-        half = beyond / a + 2 * z**2 * b / a**2
-        rest = (2 * z**2 * float(np.sum(eigenvalues**2)) - beyond**2) / a**2
-        return float(np.sqrt(max(half + np.sqrt(max(half**2 + rest, 0.0)), 0.0)))
-
-
-def _null(reference: Histogram, current: Histogram, weight: FloatArray) -> _Null:
+def _shift_form(null: Null, weight: FloatArray) -> QuadraticForm:
+    """Return the form for ordered bins; an effect of 1 is a shift by 1."""
     root = np.sqrt(weight)
-    shares = _pooled(reference, current)
-    transform = np.eye(shares.size)
-    if not reference.categorical:
-        transform = np.tri(shares.size)[:-1]
-    sampling = transform @ (np.diag(shares) - np.outer(shares, shares)) @ transform.T
-    # A share errs by (its noise - share * noise of all) / total.
-    noised = transform @ (np.eye(shares.size) - np.outer(shares, np.ones(shares.size)))
-    relative = sum((each.noise_sd / each.total) ** 2 for each in (reference, current))
-    scale = np.outer(root, root)
-    direction = root * _direction(reference, shares, weight)
-    return _Null(sampling * scale, noised @ noised.T * relative * scale, direction)
+    shift = shift_direction(null.shares, weight)
+    length = float(weight @ shift) / 2
+    direction = root * shift / length if length > 0 else 0 * shift
+    return QuadraticForm(null, root[:, np.newaxis] * np.tri(null.shares.size)[:-1], direction)
 
 
-def _pooled(reference: Histogram, current: Histogram) -> FloatArray:
-    """Pooled shares; one pseudo-count, spread evenly, keeps a constant from having no variance."""
-    counts = np.maximum(merge((reference, current)).counts, 0.0) + 1 / reference.counts.size
-    return np.asarray(counts / counts.sum(), dtype=np.float64)
+def _move(shares: FloatArray) -> FloatArray:
+    """Return the change of the shares when all examples move from one category to another."""
+    change = np.zeros(shares.size)
+    change[np.argsort(shares)[-2:]] = (-1.0, 1.0)
+    return change
 
 
-def _weights(histogram: Histogram) -> FloatArray:
-    if histogram.categorical:
-        return np.ones(histogram.counts.size)
-    return 2 * np.diff(histogram.mid_points)
-
-
-def _direction(histogram: Histogram, shares: FloatArray, weight: FloatArray) -> FloatArray:
-    """Return the change of the shares for an effect of 1."""
-    if histogram.categorical:
-        change = np.zeros(shares.size)
-        change[np.argsort(shares)[-2:]] = (-1.0, 1.0)
-        return change
-    density: FloatArray = (shares[1:] + shares[:-1]) / weight
-    return density / float(weight @ density) * 2
-
-
-def _spread(reference: Histogram, current: Histogram, variation: RoundVariation | None) -> Spread:
-    if variation is None:
-        return sampling_spread(reference.total, current.total)
-    return variation.spread(current.total)
-
-
-def _eigenvalues(covariance: FloatArray) -> FloatArray:
-    return np.asarray(np.maximum(np.linalg.eigvalsh(covariance), 0.0), dtype=np.float64)
+def _binning_bound(reference: Histogram, current: Histogram, statistic: float) -> float:
+    """Bound how far 2 * integral (F - G)^2 lies from the statistic, in units of the range."""
+    inside = envelope(reference, current)
+    width = np.diff(reference.edges) / (reference.edges[-1] - reference.edges[0])
+    least, largest = 2 * width @ inside.least**2, 2 * width @ inside.largest**2
+    return max(float(largest) - statistic, statistic - float(least))

@@ -66,12 +66,17 @@ def energy_from_projections(
     if len(reference) != len(current):
         raise ShapeError("current", (len(current),), f"{len(reference)} directions")
     tests = [energy_histogram(x, y) for x, y in zip(reference, current, strict=True)]
-    distances = np.array([test.statistic for test in tests]) * sphere_constant(dim)
-    count = len(tests)
+    statistics = np.array([test.statistic for test in tests])
+    return projected_energy(statistics, min(test.p_value for test in tests), dim)
+
+
+def projected_energy(statistics: FloatArray, least: float, dim: int) -> ProjectedEnergy:
+    """Return what one-dimensional squared distances say, the least p-value of which is `least`."""
+    distances, count = statistics * sphere_constant(dim), statistics.size
     return ProjectedEnergy(
         squared_distance=float(distances.mean()),
         standard_error=float(distances.std(ddof=1)) / count**0.5 if count > 1 else None,
-        p_value=min(1.0, count * min(test.p_value for test in tests)),
+        p_value=min(1.0, count * least),
         dim=dim,
         directions=count,
     )
