@@ -109,7 +109,8 @@ def _seconds(run: Callable[[], object]) -> float:
 def _plain(row: Row) -> dict[str, object]:
     """JSON knows no infinity; a ratio without end is null."""
     values = asdict(row)
-    values["ratio"] = None if row.ratio == float("inf") else row.ratio
+    values["ratio"] = None if row.ratio == float("inf") else float(row.ratio)
+    values["holds"] = bool(row.holds)  # numpy's is no JSON
     return values
 
 

@@ -189,3 +189,14 @@ class TooNoisyError(DetectorError):
             "number, so its shares say nothing. Merge more clients or rounds, or use fewer bins."
         )
         self.name, self.total, self.noise_sd = name, total, noise_sd
+
+
+class NotASketchError(DetectorError):
+    """Bytes that are no KLL sketch of doubles, or that contradict themselves."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The bytes are no KLL sketch of doubles: {reason}. "
+            "Send what kll_doubles_sketch.serialize() of Apache DataSketches returns."
+        )
+        self.reason = reason

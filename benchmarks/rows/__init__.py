@@ -1,6 +1,13 @@
 """The rows of `python -m benchmarks.detectors`, one file for each kind of detector."""
 
 from benchmarks.harness import Case
-from benchmarks.rows import sequential, sequential_more
+from benchmarks.rows import energy, histograms, imports, samples, sequential, sequential_more
 
-ROWS: list[Case] = [*sequential.CASES, *sequential_more.CASES]
+ROWS: list[Case] = [
+    *samples.CASES,
+    *histograms.CASES,
+    *energy.CASES,
+    *sequential.CASES,
+    *sequential_more.CASES,
+    *imports.CASES,
+]

@@ -30,7 +30,7 @@ def _autoregressive(rounds: int, rho: float, period: int = 1) -> FloatArray:
     for now in range(1, rounds):
         values[now] += rho * values[now - 1]
     season = 5 * np.sin(2 * np.pi * np.arange(rounds) / period) if period > 1 else 0.0
-    return values + np.reshape(season, (-1, 1))
+    return np.asarray(values + np.reshape(season, (-1, 1)))
 
 
 def _rates(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-import scipy.optimize
+import scipy
 import scipy.special
 from numpy.typing import ArrayLike
 

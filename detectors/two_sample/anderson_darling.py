@@ -1,4 +1,4 @@
-"""Anderson-Darling on samples: squared gaps between two distribution functions, over their variance.
+"""Anderson-Darling on samples: squared gaps of two distribution functions over their variance.
 
 A^2 = n m / (n + m) sum_j t_j (F_j - G_j)^2 / (H_j (1 - H_j)) over the gaps between distinct values,
 H the pooled distribution function and t_j the mean of the pooled shares at both ends of gap j.

@@ -1,4 +1,4 @@
-"""Every column of two tables at once: Kolmogorov-Smirnov and Wasserstein-1, sorted once for both."""
+"""Every column of two tables: Kolmogorov-Smirnov and Wasserstein-1, sorted once for both."""
 
 from dataclasses import dataclass
 
@@ -91,8 +91,8 @@ def _measure(reference: FloatArray, current: FloatArray, threads: int) -> _Measu
     quantiles = np.empty((columns, deals.bounds.size))
 
     def work(part: slice) -> None:
-        x = sorted_rows(reference[:, part].T, "reference column ", part.start)
-        y = sorted_rows(current[:, part].T, "current column ", part.start)
+        x = sorted_rows(reference[:, part].T, "reference column {}", part.start)
+        y = sorted_rows(current[:, part].T, "current column {}", part.start)
         compare_rows(x, y, lattice.up, lattice.down, gaps[part], areas[part])
         for row, column in enumerate(range(part.start, part.stop)):
             order_statistics(x[row], y[row], deals.bounds, quantiles[column])

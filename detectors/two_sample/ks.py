@@ -25,7 +25,7 @@ def ks_samples(
     """Compare two samples, vectors of lengths n and m; `ks_many` does it for many pairs.
 
     The p-value is exact, as scipy.stats.ks_2samp's is, for equal sizes and up to 10,000 values a
-    side. Beyond, it is Hodges' asymptotic one, which lies within 1% of the exact one down to
+    side. Beyond, it is Hodges' asymptotic one, which lies within 2% of the exact one down to
     p = 0.001. With ties it is an upper bound. `statistic` and `effect` are D, a gap in probability.
     Raises EmptySampleError, ShapeError, NotFiniteError, OutOfRangeError, BadParameterError.
 

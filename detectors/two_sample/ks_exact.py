@@ -59,7 +59,7 @@ def gap_tails(gaps: NDArray[np.int64], n: int, m: int) -> FloatArray:
     """Return P(D >= gap) for gaps in steps of the lattice of n and m, without ties.
 
     Exact for equal sizes, and up to 10,000 a side for others (scipy's rule); beyond, Hodges'
-    asymptotic tail, within 1% of the exact one for p above 1e-3.
+    asymptotic tail, within 2% of the exact one for p above 1e-3.
     """
     values, place = np.unique(gaps, return_inverse=True)
     if n == m:
@@ -115,8 +115,9 @@ def _exact(gap: int, n: int, m: int) -> float:
 
 
 def _asymptotic(gaps: NDArray[np.int64], n: int, m: int) -> FloatArray:
-    """Kolmogorov's limit with Hodges' (1958, equation 5.3) correction, less the half step by
-    which a gap on the lattice stands for those below it.
+    """Kolmogorov's limit with the correction of Hodges (1958), equation 5.3.
+
+    Half a step is taken off, since a gap on the lattice stands for those just below it too.
     """
     large, small = float(max(n, m)), float(min(n, m))
     root = math.sqrt(small / (1 + small / large))

@@ -55,8 +55,8 @@ def ks_many(
     shared = sorted_rows(first, "reference") if len(first) == 1 else None
 
     def work(part: slice) -> None:
-        x = sorted_rows(first[part], "reference", part.start) if shared is None else shared
-        y = sorted_rows(second[part], "currents", part.start)
+        x = sorted_rows(first[part], "reference[{}]", part.start) if shared is None else shared
+        y = sorted_rows(second[part], "currents[{}]", part.start)
         compare_rows(x, y, lattice.up, lattice.down, gaps[part], areas[part])
 
     rows_at_once = max(1, _VALUES_AT_ONCE // max(lattice.n, lattice.m))

@@ -1,4 +1,4 @@
-"""Mann-Whitney on samples: does a current value tend to lie above a reference value?
+"""Mann-Whitney on samples: whether current values tend to lie above reference values.
 
 The effect is P(Y > X) + P(Y = X) / 2 - 1/2, a probability between -1/2 and 1/2 and positive where
 current values lie higher; the statistic is its absolute value, so that the U of

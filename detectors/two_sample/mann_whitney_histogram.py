@@ -1,4 +1,4 @@
-"""The Mann-Whitney test on bins: does a current value tend to lie above a reference value?
+"""The Mann-Whitney test on bins: the chance that a current value lies above a reference value.
 
 Values in one bin are ties and count half. Given the pooled shares the statistic is linear in the
 difference of the shares, so its null is normal, with the variance that ties leave.

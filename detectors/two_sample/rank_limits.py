@@ -52,7 +52,8 @@ def _angles() -> tuple[FloatArray, FloatArray, FloatArray]:
     theta = (np.arange(_NODES) + 0.5) * np.pi / _NODES
     place = 2 * np.sin(theta / 2) ** 2
     weight = np.sin(theta) / np.sqrt(np.sin(np.pi * place / 2)) / _NODES
-    return place, weight, (-1.0) ** np.arange(_INTERVALS)[:, np.newaxis]
+    sign = np.asarray((-1.0) ** np.arange(_INTERVALS), dtype=np.float64)
+    return place, weight, sign[:, np.newaxis]
 
 
 def _cramer_von_mises() -> RankLimit:

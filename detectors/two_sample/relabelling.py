@@ -1,4 +1,4 @@
-"""The null of a two-sample test by relabelling: were the same values dealt out anew, by chance?
+"""The null of a two-sample test by relabelling: what if chance dealt the same values out anew.
 
 Under no drift every way to deal n of the N = n + m pooled values to the reference is as likely as
 any other. The gap F - G after each of a set of pooled ranks then depends on n and m alone, not on
@@ -19,8 +19,9 @@ _SEED = 20_261_121
 _ALL_RANKS_UP_TO = 256  # values; beyond, ranks thin out between the ends
 _NEAR_ENDS, _EVENLY = 48, 64
 _PERMUTED_UP_TO, _AT_ENDS = 4_096, 64
-_MOST_VALUES = 10**8  # numpy deals from fewer than 10^9; the law at 10^8 is its limit already
+_MOST_VALUES = 10**9 - 1_000  # numpy deals from fewer than 10^9
 _TIE = 1e-12
+_TAIL_FROM = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +60,8 @@ def deals_of(n: int, m: int) -> Deals:
     """
     ranks = _ranks(n + m)
     shrink = max(1.0, (n + m) / _MOST_VALUES)
-    cells = np.diff(ranks, prepend=0, append=n + m) / shrink
-    cells = np.maximum(np.rint(cells), 1).astype(np.int64)
+    widths = np.diff(ranks, prepend=0, append=n + m) / shrink
+    cells: NDArray[np.int64] = np.maximum(np.rint(widths), 1).astype(np.int64)
     total = int(cells.sum())
     taken = min(max(1, round(n / shrink)), total - 1)
     rng = np.random.default_rng(_SEED)
@@ -90,19 +91,24 @@ def deals_of_slots(slots: FloatArray) -> Deals:
 def dealt_p_values(
     observed: FloatArray, dealt: FloatArray, log_tail: Callable[[FloatArray], FloatArray]
 ) -> FloatArray:
-    """Return (1 + #{dealt >= observed}) / (1 + DEALS); beyond all deals, follow `log_tail` on.
+    """Return the p-values (C,) of `observed` (C,) among `dealt` (C, DEALS).
 
-    `observed` is (C,), `dealt` (C, DEALS). The observed value is the largest of them all with
-    chance 1 / (1 + DEALS) whatever the values are, so the p-value is exact down to there. Beyond,
-    it falls from there as exp(log_tail), the limit's tail, does.
+    They are (1 + #{dealt >= observed}) / (1 + DEALS), exact whatever the values are. The far tail
+    also follows exp(log_tail), the limit's, on from the 20th largest deal, which is known better
+    than the last few: the p-value is the larger of both as far as deals reach, so that heavy
+    tails are no alarm, and the smaller one beyond all of them.
     """
-    reached = np.sum(dealt >= (observed - _TIE * np.abs(observed))[:, np.newaxis], axis=1)
-    chance = (1 + reached) / (1 + dealt.shape[1])
-    if reached.all():
+    least = observed - _TIE * np.abs(observed)
+    reached: NDArray[np.int64] = np.sum(dealt >= least[:, np.newaxis], axis=1)
+    chance: FloatArray = (1 + reached) / (1 + DEALS)
+    if (reached >= _TAIL_FROM).all():
         return chance
+    start = np.partition(dealt, -_TAIL_FROM, axis=1)[:, -_TAIL_FROM]
     with np.errstate(invalid="ignore"):  # -inf less -inf, where both are beyond float64
-        further = log_tail(observed) - log_tail(dealt.max(axis=1))
-    return np.where(reached > 0, chance, chance * np.exp(np.minimum(np.nan_to_num(further), 0.0)))
+        fall = np.nan_to_num(log_tail(observed) - log_tail(start))
+    followed = _TAIL_FROM / (1 + DEALS) * np.exp(np.minimum(fall, 0.0))
+    far = np.where(reached > 0, np.maximum(chance, followed), np.minimum(chance, followed))
+    return np.asarray(np.where(reached >= _TAIL_FROM, chance, far), dtype=np.float64)
 
 
 def _ranks(total: int) -> NDArray[np.int64]:

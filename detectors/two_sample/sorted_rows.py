@@ -1,6 +1,5 @@
 """Many samples sorted at once, checked at their ends, in the form that the kernels walk."""
 
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,8 +12,8 @@ from detectors.errors import BadParameterError
 def sorted_rows(rows: FloatArray, name: str, first: int = 0) -> FloatArray:
     """Return (k, n) rows sorted, each with an infinity after its values: (k, n + 1).
 
-    Raises what `finite` does, naming `name[first + k]` for row k. A sorted row shows at its ends
-    whether a value is out of range, since NaN sorts last; only then is it looked for.
+    Raises what `finite` does, with `first` + k in the name's braces for row k. A sorted row shows
+    at its ends whether a value is out of range, since NaN sorts last; only then is it looked for.
     """
     padded = np.empty((rows.shape[0], rows.shape[1] + 1))
     padded[:, :-1] = rows
@@ -23,14 +22,14 @@ def sorted_rows(rows: FloatArray, name: str, first: int = 0) -> FloatArray:
     within = (padded[:, 0] >= -LARGEST) & (padded[:, -2] <= LARGEST)
     if not within.all():
         row = int(np.argmin(within))
-        finite(rows[row], f"{name}[{first + row}]")
+        finite(rows[row], name.format(first + row))
     return padded
 
 
 def over_threads(work: Callable[[slice], None], parts: Iterable[slice], threads: int) -> None:
     """Do `work` for every part; numpy's sort and the kernels let threads run side by side."""
-    if not 1 <= threads <= (most := max(os.cpu_count() or 1, 1)):
-        raise BadParameterError("threads", threads, f"1 to {most}, this machine's processors")
+    if threads < 1:
+        raise BadParameterError("threads", threads, "1 or more")
     if threads == 1:
         for part in parts:
             work(part)

@@ -18,7 +18,7 @@ import numpy as np
 from detectors.arrays import FloatArray
 from detectors.two_sample.quadratic import quadratic_quantile, quadratic_tail
 from detectors.two_sample.rank_limits import RankLimit
-from detectors.two_sample.relabelling import Deals, dealt_p_values, deals_of
+from detectors.two_sample.relabelling import DEALS, Deals, deals_of, dealt_p_values
 from detectors.two_sample.weighted_ecdf import WeightedPair
 
 SMALL = 20  # values a side, up to which scipy's Cramer-von Mises test is exact
@@ -69,7 +69,8 @@ class LimitNull:
     def quantile(self, alpha: float) -> float:
         """Return the statistic reached with chance alpha."""
         scale = np.sqrt(self.limit.variance / self.variance)
-        return max(self.mean + (self.limit.quantile(alpha) - self.limit.mean) / scale, 0.0)
+        point = self.mean + (self.limit.quantile(alpha) - self.limit.mean) / scale
+        return max(float(point), 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,21 +90,27 @@ class DealtNull:
         place = np.searchsorted(middles, share)
         there = deals.below[place]
         moved = weights * share * (1 - share) / (there * (1 - there))
-        return cls(deals, size_of(pair), np.bincount(place, moved, minlength=deals.ranks.size))
+        summed = np.bincount(place, moved, deals.ranks.size)
+        return cls(deals, size_of(pair), np.asarray(summed, dtype=np.float64))
 
     def p_value(self, statistic: float) -> float:
         """Return the chance of a statistic as large or larger."""
-        dealt = self.size * (self.deals.sizes**2 @ self.weights)
         observed = np.array([statistic])
-        return float(dealt_p_values(observed, dealt[np.newaxis], self._log_tail)[0])
+        return float(dealt_p_values(observed, self._dealt[np.newaxis], self._log_tail)[0])
 
     def quantile(self, alpha: float) -> float:
-        """Return the statistic reached with chance close to alpha."""
-        return quadratic_quantile(alpha, self._eigenvalues)
+        """Return the statistic reached with chance alpha, or close to it beyond all deals."""
+        if alpha * (1 + DEALS) < 1:
+            return quadratic_quantile(alpha, self._eigenvalues)
+        return float(np.quantile(self._dealt, 1 - alpha))
 
     def _log_tail(self, points: FloatArray) -> FloatArray:
         tail = quadratic_tail(points, self._eigenvalues)
         return np.asarray(np.log(np.maximum(tail, _UNDERFLOW)), dtype=np.float64)
+
+    @cached_property
+    def _dealt(self) -> FloatArray:
+        return np.asarray(self.size * (self.deals.sizes**2 @ self.weights), dtype=np.float64)
 
     @cached_property
     def _eigenvalues(self) -> FloatArray:
@@ -111,7 +118,8 @@ class DealtNull:
         h, total = self.deals.below, self.deals.total
         covariance = np.minimum.outer(h, h) - np.outer(h, h)
         root = np.sqrt(self.weights * total / (total - 1))
-        return np.maximum(np.linalg.eigvalsh(root[:, np.newaxis] * covariance * root), 0.0)
+        values = np.linalg.eigvalsh(root[:, np.newaxis] * covariance * root)
+        return np.asarray(np.maximum(values, 0.0), dtype=np.float64)
 
 
 def detectable_norm(null: LimitNull | DealtNull, alpha: float, power: float) -> float:

@@ -2,7 +2,7 @@
 
 The distance is the area between two distribution functions, in the subject's unit. Its null
 depends on the distribution, so it is found by relabelling: 1,999 seeded deals of the pooled values
-(`detectors.two_sample.relabelling`). Beyond them all the p-value falls as its Gaussian limit
+(`detectors.two_sample.relabelling`). In the far tail the p-value falls as its Gaussian limit
 does: that is a supremum over all functions of slope 1, and its variance is largest, S^2, for the
 difference of means alone, so that P(W > t) goes as P(|N(0, S^2)| > t) (Talagrand 1988, Annals
 of Probability 16, 1-17).
@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from detectors.arrays import FloatArray, fraction
 from detectors.result import SUBJECT, TwoSampleResult
-from detectors.two_sample.relabelling import DEALS, Deals, dealt_p_values, deals_of, deals_of_slots
+from detectors.two_sample.relabelling import DEALS, Deals, deals_of, deals_of_slots, dealt_p_values
 from detectors.two_sample.weighted_ecdf import WeightedPair
 
 NAME = "wasserstein"
@@ -32,10 +32,11 @@ def wasserstein_samples(
     """Compare two samples, vectors of lengths n and m, by the mean distance that values moved.
 
     `statistic` and `effect` are scipy.stats.wasserstein_distance, in the subject's unit. The
-    p-value is exact by relabelling down to 1 / 2,000 (up to 256 values; above, the gaps between
-    some 150 ranks are taken to be those at the nearest), and extrapolated beyond. The deals are the
-    same for all subjects of the same sizes, so that a nominal 5% is 5% give or take 0.5%. Raises
-    EmptySampleError, ShapeError, NotFiniteError, OutOfRangeError, BadParameterError.
+    p-value is exact by relabelling down to 1 / 100 and follows its limit beyond; above 256 values
+    the gaps between some 150 ranks are taken to be those at the nearest. The deals are the same for
+    all subjects of the same sizes, so that a nominal 5% is 5% give or take 0.5%, and a nominal 1%
+    is 1% give or take 0.2%. Raises EmptySampleError, ShapeError, NotFiniteError, OutOfRangeError,
+    BadParameterError.
 
     >>> wasserstein_samples([0.0, 1.0, 3.0], [5.0, 6.0, 8.0]).effect
     5.0
@@ -90,7 +91,8 @@ def judge(
     dealt = steps @ deals.sizes.T
     p_values = dealt_p_values(distances / unit, dealt, lambda t: _log_tail(t, sd))
     critical = _critical(dealt, sd, alpha)
-    return p_values, unit * (critical + scipy.special.ndtri(power) * sd)
+    margin = scipy.special.ndtri(power) * sd
+    return p_values, unit * np.maximum(critical + margin, 0.0)
 
 
 def _mean_difference_sd(deals: Deals, steps: FloatArray) -> FloatArray:
@@ -101,7 +103,8 @@ def _mean_difference_sd(deals: Deals, steps: FloatArray) -> FloatArray:
     factor = deals.variance * deals.total / (deals.total - 1)
     below = steps * deals.below
     earlier = np.cumsum(below, axis=1) - below / 2
-    return np.sqrt(2 * factor * np.sum(earlier * steps * (1 - deals.below), axis=1))
+    twice = 2 * np.sum(earlier * steps * (1 - deals.below), axis=1)
+    return np.asarray(np.sqrt(factor * twice), dtype=np.float64)
 
 
 def _critical(dealt: FloatArray, sd: FloatArray, alpha: float) -> FloatArray:
@@ -110,7 +113,7 @@ def _critical(dealt: FloatArray, sd: FloatArray, alpha: float) -> FloatArray:
     place = DEALS - max(1, int(expected))
     reached = np.partition(dealt, place, axis=1)[:, place]
     if expected >= 1:
-        return reached
+        return np.asarray(reached, dtype=np.float64)
     further = np.log(expected) + _log_tail(reached, sd)
     return np.asarray(-sd * scipy.special.ndtri_exp(further), dtype=np.float64)
 

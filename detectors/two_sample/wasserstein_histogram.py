@@ -32,11 +32,12 @@ def wasserstein_histogram(
     """Compare two histograms on the same ordered bins by the mean distance examples moved.
 
     `statistic` and `effect` are the Wasserstein-1 distance of examples at mid-points, in the
-    subject's unit. The minimum detectable effect is that of a shift: an upper bound, since the
-    distance is at least the difference of means, whose chance of passing the critical value is
-    known. `error_bound` takes values outside the edges for values at them. `variation` makes
-    rounds the unit; declared noise is part of the null. Raises EdgesDifferError, EmptySampleError,
-    NotOrderedError, TooNoisyError, BadParameterError.
+    subject's unit. The minimum detectable effect is that of a shift, and an upper bound: the
+    distance is at least the difference of means, whose chance of passing a value is known, and the
+    critical value at most that of the L2 distance, by Cauchy and Schwarz. `error_bound` takes
+    values outside the edges for values at them. `variation` makes rounds the unit; declared noise
+    is part of the null. Raises EdgesDifferError, EmptySampleError, NotOrderedError, TooNoisyError,
+    BadParameterError.
 
     >>> low, high = Histogram([0, 1, 2, 3], [9, 0, 0]), Histogram([0, 1, 2, 3], [0, 0, 9])
     >>> round(wasserstein_histogram(low, high).effect, 9)
@@ -48,14 +49,15 @@ def wasserstein_histogram(
     steps, unit = scaled_steps(reference)
     distance = float(steps @ np.abs(gaps(reference, current)))
     replicates = gap_replicates(null, steps)
-    bound = _binning_bound(reference, current, distance) + _noise_bound(null, steps)
+    noise = np.full(null.shares.size, null.noise)
+    bound = _binning_bound(reference, current, distance) + _norm_quantile(null, noise, steps, 0.05)
     return TwoSampleResult(
         detector=NAME,
         statistic=distance * unit,
         p_value=_p_value(distance, steps, replicates),
         effect=distance * unit,
         effect_unit=SUBJECT,
-        minimum_detectable_effect=_detectable(null, steps, replicates, alpha, power) * unit,
+        minimum_detectable_effect=_detectable(null, steps, alpha, power) * unit,
         n_reference=reference.total,
         n_current=current.total,
         error_bound=bound * unit,
@@ -85,3 +87,30 @@ def _crossing(
         with np.errstate(divide="ignore", invalid="ignore"):
             z = np.where(rise > 0, z - (np.abs(moved) @ steps - goal) / rise, -np.inf)
     return np.asarray(z, dtype=np.float64)
+
+
+def _binning_bound(reference: Histogram, current: Histogram, distance: float) -> float:
+    """Return how far the distance of the values may lie from that of mid-points, in ranges."""
+    inside = envelope(reference, current)
+    widths = np.diff(reference.edges) / (reference.edges[-1] - reference.edges[0])
+    return max(float(widths @ inside.largest) - distance, distance - float(widths @ inside.least))
+
+
+def _detectable(null: Null, steps: FloatArray, alpha: float, power: float) -> float:
+    across = null.centred(cumulative(steps))[0]
+    sd = float(np.sqrt(across**2 @ null.variance()))
+    critical = _norm_quantile(null, null.variance(), steps, alpha)
+    return max(critical + float(scipy.special.ndtri(power)) * sd, 0.0)
+
+
+def _norm_quantile(null: Null, variance: FloatArray, steps: FloatArray, alpha: float) -> float:
+    """Bound the distance that a change of this variance in each bin passes with chance alpha.
+
+    sum steps |gap| is at most the root of (sum steps) (sum steps gap^2), a quadratic form.
+    """
+    if not variance.any():
+        return 0.0
+    rows = np.sqrt(steps)[:, np.newaxis] * np.tri(null.shares.size)[:-1]
+    root = null.centred(rows) * np.sqrt(variance)
+    eigenvalues = np.maximum(np.linalg.eigvalsh(root @ root.T), 0.0)
+    return float(np.sqrt(steps.sum() * quadratic_quantile(alpha, eigenvalues)))

@@ -87,7 +87,7 @@ def effective_size(weight: FloatArray) -> float:
 
 
 def _shares(place: NDArray[np.int64], weight: FloatArray, size: int) -> FloatArray:
-    return np.bincount(place, _relative(weight), minlength=size)
+    return np.asarray(np.bincount(place, _relative(weight), size), dtype=np.float64)
 
 
 def _relative(weight: FloatArray) -> FloatArray:

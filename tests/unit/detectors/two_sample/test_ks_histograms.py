@@ -1,0 +1,76 @@
+"""Many pairs of histograms at once are judged as each would be alone."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors import Histogram, ks_histogram
+from detectors.errors import EmptySampleError, NegativeCountError, NotFiniteError, ShapeError
+from detectors.two_sample.ks_histograms import ks_histograms
+
+
+def in_numpy(reference: np.ndarray, current: np.ndarray) -> np.ndarray:
+    """The readable reference: counts of shape (bins, pairs)."""
+    f = np.cumsum(reference, axis=0) / reference.sum(axis=0)
+    g = np.cumsum(current, axis=0) / current.sum(axis=0)
+    return np.abs(f - g)[:-1].max(axis=0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(bins=st.integers(2, 40), pairs=st.integers(1, 600), seed=st.integers(0, 2**20))
+def test_the_kernel_agrees_with_numpy(bins: int, pairs: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    reference, current = rng.poisson(rng.uniform(1, 50), size=(2, bins, pairs)) + 1.0
+    found = ks_histograms(reference, current)
+    assert found.statistics == pytest.approx(in_numpy(reference, current), rel=1e-9, abs=1e-15)
+    assert np.array_equal(found.n_reference, reference.sum(axis=0))
+    assert np.array_equal(found.n_current, current.sum(axis=0))
+
+
+def test_each_pair_is_judged_as_it_would_be_alone() -> None:
+    rng = np.random.default_rng(1)
+    reference, current = rng.poisson(20, size=(2, 30, 50)).astype(np.float64)
+    found = ks_histograms(reference, current)
+    for pair in range(50):
+        edges = np.arange(31.0)
+        alone = ks_histogram(
+            Histogram(edges, reference[:, pair]), Histogram(edges, current[:, pair])
+        )
+        assert found.statistics[pair] == pytest.approx(alone.statistic, rel=1e-9)
+        # The screen knows nothing of ties: it may only be more careful.
+        assert found.p_values[pair] >= alone.p_value * (1 - 1e-2)
+
+
+def test_threads_change_nothing() -> None:
+    rng = np.random.default_rng(2)
+    reference, current = rng.poisson(5, size=(2, 8, 30_000)) + 1.0
+    whole = ks_histograms(reference, current).statistics
+    parts = [
+        ks_histograms(reference[:, part], current[:, part]).statistics
+        for part in (slice(0, 7_001), slice(7_001, None))
+    ]
+    assert np.array_equal(whole, np.concatenate(parts))
+
+
+def test_no_pairs_are_no_answer() -> None:
+    assert ks_histograms(np.ones((4, 0)), np.ones((4, 0))).statistics.size == 0
+
+
+@pytest.mark.parametrize(
+    ("reference", "error"),
+    [
+        ([[1.0]], ShapeError),
+        ([1.0, 2.0], ShapeError),
+        ([[1.0, 1.0], [1.0, 1.0]], ShapeError),
+        ([[np.nan], [1.0]], NotFiniteError),
+        ([[-1.0], [1.0]], NegativeCountError),
+        ([[0.0], [0.0]], EmptySampleError),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(reference: object, error: type[Exception]) -> None:
+    good = [[1.0], [2.0]]
+    with pytest.raises(error):
+        ks_histograms(reference, good)
+    with pytest.raises(error):
+        ks_histograms(good, reference)
