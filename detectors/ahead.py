@@ -9,6 +9,16 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from detectors import (
+    compare_columns,
+    energy_from_projection_counts,
+    energy_multivariate,
+    energy_samples,
+    ks_histograms,
+    ks_many,
+    ks_samples,
+    wasserstein_samples,
+)
 from detectors.catalogue import BLOCKS, create_block
 
 
@@ -21,7 +31,21 @@ def main() -> None:
 
 
 def _calls() -> Mapping[str, Callable[[], object]]:
-    return {name: _block(name) for name in BLOCKS}
+    values, rows = np.arange(12.0), np.arange(24.0).reshape(12, 2)
+    counts = np.ones((2, 4))
+    return {
+        "ks_samples": lambda: ks_samples(values, values + 0.5),
+        "ks_many": lambda: ks_many(values, values[np.newaxis]),
+        "ks_histograms": lambda: ks_histograms(counts, counts),
+        "compare_columns": lambda: compare_columns(rows, rows),
+        "wasserstein_samples": lambda: wasserstein_samples(values, values),
+        "energy_samples": lambda: energy_samples(values, values),
+        "energy_multivariate": lambda: energy_multivariate(rows, rows),
+        "energy_from_projection_counts": lambda: energy_from_projection_counts(
+            counts, counts, np.arange(5.0), 2
+        ),
+        **{name: _block(name) for name in BLOCKS},
+    }
 
 
 def _block(name: str) -> Callable[[], object]:

@@ -7,7 +7,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from detectors.arrays import FloatArray, fraction
 from detectors.errors import EmptySampleError, ShapeError
-from detectors.kernels.merged import compare_rows, order_statistics
 from detectors.result import PROBABILITY, SUBJECT, TwoSampleResult
 from detectors.series.overdispersion import sampling_spread
 from detectors.two_sample import ks, wasserstein
@@ -85,6 +84,8 @@ class _Measured:
 
 
 def _measure(reference: FloatArray, current: FloatArray, threads: int) -> _Measured:
+    from detectors.kernels import merged  # noqa: PLC0415 - numba takes a second to import
+
     lattice, columns = Lattice(len(reference), len(current)), reference.shape[1]
     deals = deals_of(lattice.n, lattice.m)
     gaps, areas = np.empty(columns, dtype=np.int64), np.empty(columns)
@@ -93,9 +94,9 @@ def _measure(reference: FloatArray, current: FloatArray, threads: int) -> _Measu
     def work(part: slice) -> None:
         x = sorted_rows(reference[:, part].T, "reference column {}", part.start)
         y = sorted_rows(current[:, part].T, "current column {}", part.start)
-        compare_rows(x, y, lattice.up, lattice.down, gaps[part], areas[part])
+        merged.compare_rows(x, y, lattice.up, lattice.down, gaps[part], areas[part])
         for row, column in enumerate(range(part.start, part.stop)):
-            order_statistics(x[row], y[row], deals.bounds, quantiles[column])
+            merged.order_statistics(x[row], y[row], deals.bounds, quantiles[column])
 
     over_threads(work, slices(columns, _COLUMNS_AT_ONCE), threads)
     return _Measured(deals, gaps, areas, quantiles)

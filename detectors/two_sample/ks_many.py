@@ -7,7 +7,6 @@ from numpy.typing import ArrayLike
 
 from detectors.arrays import FloatArray
 from detectors.errors import EmptySampleError, ShapeError
-from detectors.kernels.merged import compare_rows
 from detectors.series.overdispersion import sampling_spread
 from detectors.two_sample.ks import minimum_detectable_gap
 from detectors.two_sample.ks_exact import Lattice, gap_tails
@@ -47,6 +46,8 @@ def ks_many(
     >>> ks_many([1.0, 2.0, 3.0], [[2.0, 3.0, 4.0], [1.0, 2.0, 3.0]]).statistics.round(6).tolist()
     [0.333333, 0.0]
     """
+    from detectors.kernels.merged import compare_rows  # noqa: PLC0415 - numba takes a second to import
+
     first, second = _rows(reference, "reference"), _rows(currents, "currents")
     if len(first) not in (1, len(second)):
         raise ShapeError("reference", first.shape, f"one row, or {len(second)} as currents has")

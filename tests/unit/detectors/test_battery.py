@@ -17,14 +17,28 @@ from detectors import (
     PageHinkley,
     SequentialDetector,
     TwoSampleResult,
+    anderson_darling_histogram,
+    anderson_darling_samples,
+    anderson_darling_weighted,
+    create,
+    cvm_histogram,
+    cvm_samples,
+    cvm_weighted,
     energy_histogram,
     energy_multivariate,
+    energy_samples,
     ks_histogram,
     ks_samples,
     ks_weighted,
+    mann_whitney_histogram,
+    mann_whitney_samples,
+    mann_whitney_weighted,
     mean_shift,
     median_shift,
     merge,
+    wasserstein_histogram,
+    wasserstein_samples,
+    wasserstein_weighted,
 )
 from detectors.errors import (
     EdgesDifferError,
@@ -69,11 +83,30 @@ BATTERY = [
         partial(plain, partial(energy_multivariate, permutations=199)),
         effect_scales=True,
     ),
+    Entry("cvm-samples", partial(plain, cvm_samples)),
+    Entry("cvm-weighted", partial(plain, cvm_weighted)),
+    Entry("anderson-darling-samples", partial(plain, anderson_darling_samples)),
+    Entry("anderson-darling-weighted", partial(plain, anderson_darling_weighted)),
+    Entry("mann-whitney-samples", partial(plain, mann_whitney_samples)),
+    Entry("mann-whitney-weighted", partial(plain, mann_whitney_weighted)),
+    Entry("wasserstein-samples", partial(plain, wasserstein_samples), effect_scales=True),
+    Entry("wasserstein-weighted", partial(plain, wasserstein_weighted), effect_scales=True),
+    Entry(
+        "energy-samples",
+        partial(plain, partial(energy_samples, permutations=199)),
+        effect_scales=True,
+    ),
+    Entry("cvm-histogram", partial(binned, cvm_histogram)),
+    Entry("anderson-darling-histogram", partial(binned, anderson_darling_histogram)),
+    Entry("mann-whitney-histogram", partial(binned, mann_whitney_histogram)),
+    Entry("wasserstein-histogram", partial(binned, wasserstein_histogram), effect_scales=True),
     Entry("mean-shift", partial(plain, mean_shift), (10, 3), effect_scales=True),
     Entry("median-shift", partial(plain, median_shift), (10, 3), effect_scales=True),
 ]
+# Their p-values come from seeded permutations, which shuffle what they are given.
+PERMUTED = {"energy-multivariate", "energy-samples"}
 every = pytest.mark.parametrize("entry", BATTERY, ids=[entry.name for entry in BATTERY])
-UNITLESS = ("ks-samples", "ks-weighted", "ks-histogram", "energy-histogram", "energy-multivariate")
+UNITLESS = [entry.name for entry in BATTERY if entry.name not in {"mean-shift", "median-shift"}]
 
 
 def drawn(entry: Entry, seed: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -138,7 +171,7 @@ def test_shift_and_scale_change_the_unit_only(entry, seed, shift, power):
 
 
 @pytest.mark.parametrize(
-    "entry", [e for e in BATTERY if e.name != "energy-multivariate"], ids=lambda e: e.name
+    "entry", [e for e in BATTERY if e.name not in PERMUTED], ids=lambda e: e.name
 )
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**16))
@@ -168,7 +201,14 @@ def test_bad_samples_are_refused_by_name(entry, side, bad, error):
         entry.test(*pair)
 
 
-HISTOGRAM_TESTS = [ks_histogram, energy_histogram]
+ORDERED_TESTS = [
+    ks_histogram,
+    cvm_histogram,
+    anderson_darling_histogram,
+    mann_whitney_histogram,
+    wasserstein_histogram,
+]
+HISTOGRAM_TESTS = [*ORDERED_TESTS, energy_histogram]
 
 
 @pytest.mark.parametrize("test", HISTOGRAM_TESTS)
@@ -186,10 +226,11 @@ def test_negative_counts_need_declared_noise():
     assert Histogram([0, 1, 2], [-1, 4], noise_sd=1.0).total == 3
 
 
-def test_ks_refuses_categories_that_have_no_order():
+@pytest.mark.parametrize("test", ORDERED_TESTS)
+def test_categories_that_have_no_order_are_refused(test):
     counts = Histogram.of_categories([3, 4, 5])
     with pytest.raises(NotOrderedError):
-        ks_histogram(counts, counts)
+        test(counts, counts)
 
 
 @pytest.mark.parametrize("test", HISTOGRAM_TESTS)
@@ -262,6 +303,7 @@ SEQUENTIAL: dict[str, Callable[[], SequentialDetector]] = {
     "adwin": lambda: Adwin(clock=1),
     "page-hinkley": lambda: PageHinkley(delta=0.5),
     "multiflow": lambda: MultiflowAdapter(MeanJump()),
+    "mean-eprocess": lambda: create("mean-eprocess"),
 }
 each = pytest.mark.parametrize("make", SEQUENTIAL.values(), ids=SEQUENTIAL.keys())
 
