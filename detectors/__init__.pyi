@@ -129,10 +129,16 @@ from .two_sample.anderson_darling import anderson_darling_weighted as anderson_d
 from .two_sample.anderson_darling_histogram import (
     anderson_darling_histogram as anderson_darling_histogram,
 )
+from .two_sample.categorical import chi_square as chi_square
+from .two_sample.categorical import g_test as g_test
 from .two_sample.columns import compare_columns as compare_columns
 from .two_sample.cramer_von_mises import cvm_samples as cvm_samples
 from .two_sample.cramer_von_mises import cvm_weighted as cvm_weighted
 from .two_sample.cvm_histogram import cvm_histogram as cvm_histogram
+from .two_sample.divergences import EffectSize as EffectSize
+from .two_sample.divergences import hellinger as hellinger
+from .two_sample.divergences import jensen_shannon as jensen_shannon
+from .two_sample.divergences import psi as psi
 from .two_sample.energy import energy_distance as energy_distance
 from .two_sample.energy import energy_distance_1d as energy_distance_1d
 from .two_sample.energy import energy_multivariate as energy_multivariate
