@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from fastapi.testclient import TestClient
 
@@ -17,6 +18,12 @@ from app.federations.tables import Federation
 from app.main import create_app
 
 FEDERATION = "flights"
+
+# The same examples on every run, so that a red run can be replayed; to look for new ones:
+# `make test TEST_ARGS="--hypothesis-profile=explore"`.
+hypothesis.settings.register_profile("replay", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("explore", derandomize=False, deadline=None, print_blob=True)
+hypothesis.settings.load_profile("replay")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

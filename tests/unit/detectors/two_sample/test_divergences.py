@@ -39,9 +39,10 @@ def test_psi_adds_half_a_count_to_every_bin():
 @given(first=counts, second=counts, order=st.permutations(range(5)))
 def test_order_and_sides_do_not_matter(divergence, first, second, order):
     value = divergence(of(first), of(second)).value
-    assert divergence(of(second), of(first)).value == pytest.approx(value, abs=1e-9)
+    close = pytest.approx(value, abs=1e-7)  # the root of what rounding leaves of a sum to zero
+    assert divergence(of(second), of(first)).value == close
     permuted = (of(np.array(side)[list(order)]) for side in (first, second))
-    assert divergence(*permuted).value == pytest.approx(value, abs=1e-9)
+    assert divergence(*permuted).value == close
 
 
 @each
