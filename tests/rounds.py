@@ -1,8 +1,18 @@
-"""Bodies that an FL server would push, for tests."""
+"""Bodies that an FL server would push, and stored reports, for tests."""
 
 import hashlib
 import hmac
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
+
+from app.core import clock
+from app.rounds.blocks import pack
+from app.rounds.columns import batch_of_trees
+from app.rounds.layout import layout_of
+from app.rounds.reports import ClientReport
+from app.rounds.schemas import BinSpecIn
+from app.rounds.tables import ReportBlock
 
 BIN_SPEC: dict[str, Any] = {
     "labels": ["on time", "late"],
@@ -56,3 +66,35 @@ def body(
     if spec is not None:
         base["bin_spec"] = spec
     return base | more
+
+
+def blocks(reports: Iterable[ClientReport], spec: dict[str, Any] = BIN_SPEC) -> list[ReportBlock]:
+    """The reports as they would be stored, one chunk a round, counted on a bin spec."""
+    return [
+        _block(list(of_round), spec) for _, of_round in groupby(reports, lambda one: one.round_id)
+    ]
+
+
+def _block(reports: list[ClientReport], spec: dict[str, Any]) -> ReportBlock:
+    tags = tuple(sorted({tag for report in reports for tag in report.cohorts}))
+    layout = layout_of(BinSpecIn.model_validate(spec), tags)
+    trees = [
+        {
+            "client": report.client,
+            "status": report.status,
+            "num_examples": report.num_examples,
+            "cohorts": report.cohorts,
+            **report.record,
+        }
+        for report in reports
+    ]
+    return ReportBlock(
+        round_id=reports[0].round_id,
+        chunk=0,
+        body_sha256="0" * 64,
+        receipt={},
+        accepted=len(reports),
+        quarantined=0,
+        received_at=clock.now(),
+        data=pack(batch_of_trees(trees, layout)),
+    )

@@ -4,12 +4,15 @@ from typing import Any
 
 from app.core.settings import Settings
 
-SWEEP, RELEASE_LEASES, REPEAT_ALERTS = (
+SWEEP, RELEASE_LEASES, REPEAT_ALERTS, CLOSE_ROUNDS, FORGET_RECORDS = (
     "periodic.sweep",
     "periodic.release_leases",
     "periodic.repeat_alerts",
+    "periodic.close_rounds",
+    "periodic.forget_records",
 )
 LEASE_CHECK_SECONDS, ALERT_REPEAT_SECONDS = 10.0, 60.0
+ROUND_CHECK_SECONDS, RETENTION_SECONDS = 10.0, 3600.0
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -20,5 +23,7 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
             (SWEEP, settings.sweep_seconds),
             (RELEASE_LEASES, LEASE_CHECK_SECONDS),
             (REPEAT_ALERTS, ALERT_REPEAT_SECONDS),
+            (CLOSE_ROUNDS, ROUND_CHECK_SECONDS),
+            (FORGET_RECORDS, RETENTION_SECONDS),
         )
     }

@@ -6,7 +6,7 @@ from uuid import UUID
 from app.core.database import Database, database
 from app.core.outbox import Delivery
 from app.core.settings import settings
-from app.drift import reporting
+from app.drift import reporting, retention
 from app.incidents import delivery
 from app.incidents import service as incidents
 from app.incidents.alertmanager import post_alerts
@@ -14,10 +14,17 @@ from app.incidents.notices import DELIVER
 from app.registry import mirroring, promoting, rolling_back
 from app.registry.mlflow_registry import MlflowRegistry
 from app.retraining import service as retraining
+from app.rounds import service as rounds
 from workers.app import app
 from workers.effects import Effect, External, Local
 from workers.relay import relay_due
-from workers.schedule import RELEASE_LEASES, REPEAT_ALERTS, SWEEP
+from workers.schedule import (
+    CLOSE_ROUNDS,
+    FORGET_RECORDS,
+    RELEASE_LEASES,
+    REPEAT_ALERTS,
+    SWEEP,
+)
 
 
 def _database() -> Database:
@@ -79,6 +86,20 @@ def release_leases() -> None:
     """Give claimed requests whose lease ran out back, and expire unclaimed ones."""
     with _database().session_scope() as session:
         retraining.release_expired(session)
+
+
+@app.task(name=CLOSE_ROUNDS)
+def close_rounds() -> None:
+    """End the rounds whose chunks did not all come in time."""
+    with _database().session_scope() as session:
+        rounds.close_overdue(session)
+
+
+@app.task(name=FORGET_RECORDS)
+def forget_records() -> None:
+    """Drop client records that their federation keeps no longer."""
+    with _database().session_scope() as session:
+        retention.forget_expired(session)
 
 
 @app.task(name=REPEAT_ALERTS)

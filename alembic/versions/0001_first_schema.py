@@ -180,17 +180,18 @@ def upgrade() -> None:
         sa.Column("ended_at", Utc(), nullable=False),
         sa.Column("envelope", Json, nullable=False),
         sa.Column("body_sha256", sa.String(), nullable=False),
-        sa.Column("receipt", Json, nullable=False),
         sa.Column("accepted", sa.Integer(), nullable=False),
         sa.Column("quarantined", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("received_at", Utc(), nullable=False),
+        sa.Column("closes_at", Utc(), nullable=True),
         sa.Column("evaluated_at", Utc(), nullable=True),
         sa.CheckConstraint(
             "phase IN ('fit', 'evaluate', 'canary', 'serve')", name=op.f("ck_rounds_phase")
         ),
         sa.CheckConstraint(
-            "state IN ('received', 'evaluated', 'superseded')", name=op.f("ck_rounds_state")
+            "state IN ('receiving', 'received', 'evaluated', 'superseded')",
+            name=op.f("ck_rounds_state"),
         ),
         sa.ForeignKeyConstraint(
             ["federation_id"], ["federations.id"], name=op.f("fk_rounds_federation_id")
@@ -206,7 +207,24 @@ def upgrade() -> None:
             ["federation_id", "model", "version", "phase", "global_step"],
             unique=False,
         )
+        batch_op.create_index("ix_rounds_state_closes_at", ["state", "closes_at"], unique=False)
 
+    op.create_table(
+        "round_closes",
+        sa.Column("federation_id", sa.Uuid(), nullable=False),
+        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("phase", sa.String(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("chunks", sa.Integer(), nullable=False),
+        sa.Column("at", Utc(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["federation_id"], ["federations.id"], name=op.f("fk_round_closes_federation_id")
+        ),
+        sa.PrimaryKeyConstraint(
+            "federation_id", "run", "number", "phase", "attempt", name=op.f("pk_round_closes")
+        ),
+    )
     op.create_table(
         "silences",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -228,17 +246,52 @@ def upgrade() -> None:
         )
 
     op.create_table(
-        "client_reports",
+        "report_blocks",
         sa.Column("round_id", sa.Uuid(), nullable=False),
-        sa.Column("client", sa.String(), nullable=False),
-        sa.Column("status", sa.String(), nullable=False),
-        sa.Column("num_examples", sa.Integer(), nullable=False),
-        sa.Column("cohorts", Json, nullable=False),
-        sa.Column("record", Json, nullable=False),
+        sa.Column("chunk", sa.Integer(), nullable=False),
+        sa.Column("body_sha256", sa.String(), nullable=False),
+        sa.Column("receipt", Json, nullable=False),
+        sa.Column("accepted", sa.Integer(), nullable=False),
+        sa.Column("quarantined", sa.Integer(), nullable=False),
+        sa.Column("received_at", Utc(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(
-            ["round_id"], ["rounds.id"], name=op.f("fk_client_reports_round_id")
+            ["round_id"], ["rounds.id"], name=op.f("fk_report_blocks_round_id")
         ),
-        sa.PrimaryKeyConstraint("round_id", "client", name=op.f("pk_client_reports")),
+        sa.PrimaryKeyConstraint("round_id", "chunk", name=op.f("pk_report_blocks")),
+    )
+    with op.batch_alter_table("report_blocks", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_report_blocks_received_at"), ["received_at"], unique=False
+        )
+
+    op.create_table(
+        "round_aggregates",
+        sa.Column("round_id", sa.Uuid(), nullable=False),
+        sa.Column("measured", sa.String(), nullable=False),
+        sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("scope_key", sa.String(), nullable=False),
+        sa.Column("clients", sa.Integer(), nullable=False),
+        sa.Column("examples", sa.BigInteger(), nullable=False),
+        sa.Column("loss_clients", sa.Integer(), nullable=False),
+        sa.Column("loss_examples", sa.BigInteger(), nullable=False),
+        sa.Column("loss_sum", sa.Float(), nullable=False),
+        sa.Column("correct_clients", sa.Integer(), nullable=False),
+        sa.Column("correct_examples", sa.BigInteger(), nullable=False),
+        sa.Column("correct_count", sa.Float(), nullable=False),
+        sa.Column("counts", Json, nullable=False),
+        sa.CheckConstraint(
+            "measured IN ('model', 'canary')", name=op.f("ck_round_aggregates_measured")
+        ),
+        sa.CheckConstraint(
+            "scope IN ('federation', 'cohort')", name=op.f("ck_round_aggregates_scope")
+        ),
+        sa.ForeignKeyConstraint(
+            ["round_id"], ["rounds.id"], name=op.f("fk_round_aggregates_round_id")
+        ),
+        sa.PrimaryKeyConstraint(
+            "round_id", "measured", "scope", "scope_key", name=op.f("pk_round_aggregates")
+        ),
     )
     op.create_table(
         "incidents",
@@ -407,6 +460,7 @@ def upgrade() -> None:
         sa.Column("policy_version", sa.Integer(), nullable=False),
         sa.Column("explanation", Json, nullable=False),
         sa.Column("at", Utc(), nullable=False),
+        sa.Column("superseded_at", Utc(), nullable=True),
         sa.CheckConstraint(
             "outcome IN ('stable', 'warning', 'drift', 'insufficient_evidence')",
             name=op.f("ck_verdicts_outcome"),
@@ -422,11 +476,15 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["round_id"], ["rounds.id"], name=op.f("fk_verdicts_round_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_verdicts")),
-        sa.UniqueConstraint(
-            "round_id", "detector", "subject", "scope", "scope_key", name="uq_verdicts_answer"
-        ),
     )
     with op.batch_alter_table("verdicts", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_verdicts_answer",
+            ["round_id", "detector", "subject", "scope", "scope_key"],
+            unique=True,
+            sqlite_where=sa.text("superseded_at IS NULL"),
+            postgresql_where=sa.text("superseded_at IS NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_verdicts_round_id"), ["round_id"], unique=False)
         batch_op.create_index(
             "ix_verdicts_series",
@@ -573,6 +631,11 @@ def downgrade() -> None:
     op.drop_table("incident_verdicts")
     with op.batch_alter_table("verdicts", schema=None) as batch_op:
         batch_op.drop_index("ix_verdicts_series")
+        batch_op.drop_index(
+            "uq_verdicts_answer",
+            sqlite_where=sa.text("superseded_at IS NULL"),
+            postgresql_where=sa.text("superseded_at IS NULL"),
+        )
         batch_op.drop_index(batch_op.f("ix_verdicts_round_id"))
 
     op.drop_table("verdicts")
@@ -600,12 +663,18 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_incidents_federation_id"))
 
     op.drop_table("incidents")
-    op.drop_table("client_reports")
+    op.drop_table("round_aggregates")
+    with op.batch_alter_table("report_blocks", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_report_blocks_received_at"))
+
+    op.drop_table("report_blocks")
     with op.batch_alter_table("silences", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_silences_federation_id"))
 
     op.drop_table("silences")
+    op.drop_table("round_closes")
     with op.batch_alter_table("rounds", schema=None) as batch_op:
+        batch_op.drop_index("ix_rounds_state_closes_at")
         batch_op.drop_index("ix_rounds_series")
 
     op.drop_table("rounds")

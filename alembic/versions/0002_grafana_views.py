@@ -19,31 +19,6 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# How many clients answered behind each scope of a round; Grafana does not read this one.
-SCOPE_SIZES = """
-SELECT round_id, 'federation' AS scope, '' AS scope_key, count(*) AS clients
-FROM client_reports
-WHERE status = 'ok'
-GROUP BY round_id
-UNION ALL
-SELECT r.round_id, 'cohort', tag.key || '=' || tag.value, count(*)
-FROM client_reports r CROSS JOIN LATERAL jsonb_each_text(r.cohorts) AS tag
-WHERE r.status = 'ok'
-GROUP BY r.round_id, tag.key, tag.value
-"""
-
-# One row per client and model version that its report measures; Grafana does not read this one.
-CLIENT_METRICS = """
-SELECT c.round_id, m.measured, c.num_examples,
-       (m.metrics ->> 'loss_sum')::float8 AS loss_sum,
-       (m.metrics ->> 'correct_count')::float8 AS correct_count
-FROM client_reports c
-CROSS JOIN LATERAL (
-    VALUES ('model', c.record -> 'metrics'), ('canary', c.record -> 'canary' -> 'metrics')
-) AS m (measured, metrics)
-WHERE c.status = 'ok' AND jsonb_typeof(m.metrics) = 'object'
-"""
-
 FEDERATIONS = """
 SELECT name AS federation, title, min_cohort_size FROM federations
 """
@@ -71,27 +46,16 @@ LEFT JOIN rounds r ON r.id = x.round_id
 # Superseded rounds are left out: two attempts that differ by one client would give that client away.
 ROUND_METRICS = """
 SELECT f.name AS federation, r.model,
-       CASE s.measured WHEN 'canary' THEN r.canary_version ELSE r.version END AS version,
-       s.measured, r.phase, r.global_step, r.ended_at, r.received_at,
-       s.clients, s.examples,
-       CASE WHEN s.with_loss >= f.min_cohort_size THEN s.log_loss END AS log_loss,
-       CASE WHEN s.with_errors >= f.min_cohort_size THEN s.error_rate END AS error_rate
+       CASE a.measured WHEN 'canary' THEN r.canary_version ELSE r.version END AS version,
+       a.measured, r.phase, r.global_step, r.ended_at, r.received_at, a.clients, a.examples,
+       CASE WHEN a.loss_clients >= f.min_cohort_size
+            THEN a.loss_sum / nullif(a.loss_examples, 0) END AS log_loss,
+       CASE WHEN a.correct_clients >= f.min_cohort_size
+            THEN 1 - a.correct_count / nullif(a.correct_examples, 0) END AS error_rate
 FROM rounds r
 JOIN federations f ON f.id = r.federation_id
-CROSS JOIN LATERAL (
-    SELECT c.measured, count(*) AS clients, sum(c.num_examples) AS examples,
-           sum(c.loss_sum)
-             / nullif(sum(c.num_examples) FILTER (WHERE c.loss_sum IS NOT NULL), 0) AS log_loss,
-           1 - sum(c.correct_count)
-             / nullif(sum(c.num_examples) FILTER (WHERE c.correct_count IS NOT NULL), 0)
-             AS error_rate,
-           count(c.loss_sum) AS with_loss,
-           count(c.correct_count) AS with_errors
-    FROM client_metrics c
-    WHERE c.round_id = r.id
-    GROUP BY c.measured
-) AS s
-WHERE r.state <> 'superseded' AND s.clients >= f.min_cohort_size
+JOIN round_aggregates a ON a.round_id = r.id AND a.scope = 'federation'
+WHERE r.state <> 'superseded' AND a.clients >= f.min_cohort_size
 """
 
 VERDICTS = """
@@ -102,11 +66,10 @@ SELECT f.name AS federation, v.model, v.version, v.global_step, r.phase, r.ended
 FROM verdicts v
 JOIN federations f ON f.id = v.federation_id
 JOIN rounds r ON r.id = v.round_id
-CROSS JOIN LATERAL (
-    SELECT z.clients FROM scope_sizes z
-    WHERE z.round_id = v.round_id AND z.scope = v.scope AND z.scope_key = v.scope_key
-) AS s
-WHERE v.scope <> 'client' AND r.state <> 'superseded' AND s.clients >= f.min_cohort_size
+JOIN round_aggregates s ON s.round_id = v.round_id AND s.measured = 'model'
+     AND s.scope = v.scope AND s.scope_key = v.scope_key
+WHERE v.scope <> 'client' AND v.superseded_at IS NULL AND r.state <> 'superseded'
+      AND s.clients >= f.min_cohort_size
 """
 
 INCIDENTS = """
@@ -115,10 +78,8 @@ SELECT i.id, f.name AS federation, i.model, i.version, i.family, i.scope, i.scop
        i.acknowledged_at, i.resolved_at, i.resolution
 FROM incidents i
 JOIN federations f ON f.id = i.federation_id
-CROSS JOIN LATERAL (
-    SELECT z.clients FROM scope_sizes z
-    WHERE z.round_id = i.opened_round AND z.scope = i.scope AND z.scope_key = i.scope_key
-) AS s
+JOIN round_aggregates s ON s.round_id = i.opened_round AND s.measured = 'model'
+     AND s.scope = i.scope AND s.scope_key = i.scope_key
 WHERE i.scope <> 'client' AND s.clients >= f.min_cohort_size
 """
 
@@ -137,10 +98,7 @@ JOIN federations f ON f.id = p.federation_id
 JOIN models m ON m.id = p.model_id
 """
 
-# In the order in which they are made: later ones read earlier ones.
 VIEWS = {
-    "scope_sizes": SCOPE_SIZES,
-    "client_metrics": CLIENT_METRICS,
     "grafana_federations": FEDERATIONS,
     "grafana_models": MODELS,
     "grafana_rounds": ROUNDS,

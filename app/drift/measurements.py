@@ -8,8 +8,9 @@ from uuid import UUID
 
 import numpy as np
 
+from app.rounds.reports import ClientReport
 from app.rounds.schemas import BinSpecIn, CategoricalBins
-from app.rounds.tables import ClientReport, Round
+from app.rounds.tables import Round
 from detectors import Histogram
 
 LABEL, PREDICTION, SCORE, FEATURE = "label", "prediction", "score", "feature"

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from app.drift.measurements import FEATURE, LABEL, PREDICTION, SCORE, version_block
+from app.rounds.reports import ClientReport
 from app.rounds.schemas import BinSpecIn, CategoricalBins, NumericBins, ScoreBins
-from app.rounds.tables import ClientReport, Round
+from app.rounds.tables import Round
 
 OTHER = "other"
 

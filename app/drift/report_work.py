@@ -14,8 +14,9 @@ from app.federations import service as federations
 from app.federations.tables import Federation
 from app.rounds import bin_specs
 from app.rounds import service as rounds
+from app.rounds.reports import ClientReport
 from app.rounds.schemas import BinSpecIn
-from app.rounds.tables import ClientReport, Round
+from app.rounds.tables import Round
 
 
 @dataclass(frozen=True)

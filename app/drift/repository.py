@@ -1,10 +1,11 @@
 """All queries on references and verdicts."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, select, update
 
 from app.drift.tables import Reference, Verdict
 from app.rounds.tables import Round
@@ -21,6 +22,14 @@ def reference_in_force(
         col(Reference.retired_at).is_(None),
     )
     return session.exec(query.order_by(col(Reference.number).desc()).limit(1)).first()
+
+
+def references_in_force(session: Session, federation_id: UUID) -> list[Reference]:
+    """A federation's references that were not retired."""
+    query = select(Reference).where(
+        Reference.federation_id == federation_id, col(Reference.retired_at).is_(None)
+    )
+    return list(session.exec(query))
 
 
 def next_number(session: Session, federation_id: UUID, model: str, version: str) -> int:
@@ -49,9 +58,19 @@ def reference_of(session: Session, federation_id: UUID, reference_id: UUID) -> R
     return session.exec(query).first()
 
 
+def supersede(session: Session, round_id: UUID, at: datetime) -> None:
+    """Mark a round's verdicts as replaced by newer ones."""
+    stale = update(Verdict).where(
+        col(Verdict.round_id) == round_id, col(Verdict.superseded_at).is_(None)
+    )
+    session.exec(stale.values(superseded_at=at))
+
+
 def verdicts_of(session: Session, round_ids: Sequence[UUID]) -> list[Verdict]:
-    """The verdicts on these rounds, by scope and subject."""
-    query = select(Verdict).where(col(Verdict.round_id).in_(round_ids))
+    """The verdicts on these rounds that count, by scope and subject."""
+    query = select(Verdict).where(
+        col(Verdict.round_id).in_(round_ids), col(Verdict.superseded_at).is_(None)
+    )
     order = (
         col(Verdict.scope).desc(),  # federation, cohort, client
         col(Verdict.scope_key),
@@ -71,6 +90,7 @@ def judged_round_ids(
         .where(
             Verdict.reference_id == reference_id,
             Verdict.global_step <= last_step,
+            col(Verdict.superseded_at).is_(None),
             Round.state != "superseded",
         )
         .group_by(col(Round.id), col(Round.global_step), col(Round.received_at))
@@ -89,6 +109,7 @@ def series(
         Verdict.model == model,
         Verdict.subject == subject,
         Verdict.scope == scope,
+        col(Verdict.superseded_at).is_(None),
     )
     newest = query.order_by(col(Verdict.global_step).desc(), col(Verdict.at).desc()).limit(limit)
     return list(reversed(session.exec(newest).all()))

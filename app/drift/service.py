@@ -1,6 +1,7 @@
 """Decisions on drift: judge a round, keep its verdicts, answer for them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlmodel import Session
@@ -40,10 +41,13 @@ def evaluate(session: Session, round_: Round) -> list[Verdict]:
     """Judge a round against its version's reference and store the verdicts.
 
     A round of phase `fit`, one that was superseded, and one of a version without a reference get no
-    verdict. The same rounds in the same order give the same verdicts, bit for bit. The caller has
-    taken `hold`, so that a model's rounds are judged one after the other.
+    verdict. Judged again, since more of it arrived, its earlier verdicts are superseded. The same
+    rounds in the same order give the same verdicts, bit for bit. The caller has taken `hold`, so
+    that a model's rounds are judged one after the other.
     """
     federation = federations.get(session, round_.federation_id)
+    rounds.aggregate(session, round_)
+    repository.supersede(session, round_.id, clock.now())
     rounds.mark_evaluated(session, round_)
     if round_.phase == Phase.FIT or round_.state == "superseded":
         return []
@@ -54,7 +58,11 @@ def evaluate(session: Session, round_: Round) -> list[Verdict]:
     bins = _bins(session, federation, round_)
     case = Case(
         reference=measure(
-            session, federation, reference_rounds(session, reference), round_.version
+            session,
+            federation,
+            reference_rounds(session, reference),
+            round_.version,
+            until=reference.frozen_at,
         ),
         since=measure(
             session, federation, _rounds_since(session, reference, round_), round_.version
@@ -73,15 +81,20 @@ def evaluate(session: Session, round_: Round) -> list[Verdict]:
 
 
 def measure(
-    session: Session, federation: Federation, measured: Sequence[Round], version: str
+    session: Session,
+    federation: Federation,
+    measured: Sequence[Round],
+    version: str,
+    *,
+    until: datetime | None = None,
 ) -> list[RoundMeasure]:
-    """What these rounds say of a version, by round and client."""
+    """What these rounds say of a version, by round and client, as far as it came until then."""
     specs = {round_.bin_spec for round_ in measured if round_.bin_spec}
     bins = {
         spec: BinSpecIn.model_validate(bin_specs.get(session, federation, spec).document)
         for spec in specs
     }
-    reports = rounds.reports_of(session, [round_.id for round_ in measured])
+    reports = rounds.reports_of(session, [round_.id for round_ in measured], until=until)
     return measurements.measure_rounds(measured, reports, bins, version)
 
 

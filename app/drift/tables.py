@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from app.core.database import Json, Utc
@@ -39,8 +39,17 @@ class Verdict(SQLModel, table=True):
 
     __tablename__ = "verdicts"
     __table_args__ = (
-        UniqueConstraint(
-            "round_id", "detector", "subject", "scope", "scope_key", name="uq_verdicts_answer"
+        # One answer that counts: judging a round anew supersedes what was said before.
+        Index(
+            "uq_verdicts_answer",
+            "round_id",
+            "detector",
+            "subject",
+            "scope",
+            "scope_key",
+            unique=True,
+            sqlite_where=text("superseded_at IS NULL"),
+            postgresql_where=text("superseded_at IS NULL"),
         ),
         CheckConstraint(
             "outcome IN ('stable', 'warning', 'drift', 'insufficient_evidence')", name="outcome"
@@ -73,6 +82,7 @@ class Verdict(SQLModel, table=True):
     policy_version: int
     explanation: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     at: datetime = Field(sa_type=Utc)
+    superseded_at: datetime | None = Field(default=None, sa_type=Utc)
 
 
 class Report(SQLModel, table=True):

@@ -155,9 +155,28 @@ class CanaryPolicy(PolicyPart):
     confidence: Probability = Field(default=0.95, description="Of intervals and tests.")
 
 
+class IngestPolicy(PolicyPart):
+    """How long rounds are awaited and kept."""
+
+    chunk_minutes: float = Field(
+        default=30,
+        gt=0,
+        le=60 * MOST_HOURS,
+        description="Minutes after its first chunk at which a round ends without a close.",
+    )
+    retention_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=36_500,
+        description="Days that client records are kept; aggregates and verdicts stay. Default:"
+        " for ever.",
+    )
+
+
 class Policy(PolicyPart):
     """The whole policy of a federation."""
 
+    ingest: IngestPolicy = IngestPolicy()
     reference: ReferencePolicy = ReferencePolicy()
     drift: DriftPolicy = DriftPolicy()
     incidents: IncidentPolicy = IncidentPolicy()

@@ -70,6 +70,11 @@ def seen_by(session: Session, principal: Principal) -> list[Federation]:
     return repository.federations_seen_by(session, principal.federation_id)
 
 
+def everyone(session: Session) -> list[Federation]:
+    """Every federation, for work that runs by itself."""
+    return repository.federations_seen_by(session, None)
+
+
 def policy_of(federation: Federation) -> Policy:
     """The policy in force."""
     return Policy.model_validate(federation.policy)

@@ -34,6 +34,7 @@ def on_round(session: Session, round_id: UUID) -> None:
     drift.hold(session, round_.federation_id, round_.model)
     # Locked before `evaluate` may write to the audit log, in the order of all who change them.
     known = repository.unresolved_of_model(session, round_.federation_id, round_.model)
+    again = round_.evaluated_at is not None
     verdicts = drift.evaluate(session, round_)
     if not verdicts:
         return
@@ -41,7 +42,7 @@ def on_round(session: Session, round_id: UUID) -> None:
     policy = federations.policy_of(federation).incidents
     causes = evidence_of(verdicts)
     for incident in known:
-        _follow(session, incident, round_, verdicts, causes, policy)
+        _follow(session, incident, round_, verdicts, causes, policy, again=again)
     covered = {incident.family for incident in known if incident.scope == "federation"}
     for evidence in openable(causes, policy, covered):
         if all(incident.cause != evidence.cause.key(round_.model) for incident in known):
@@ -134,17 +135,19 @@ def _follow(
     verdicts: Sequence[Verdict],
     causes: dict[Cause, Evidence],
     policy: IncidentPolicy,
+    *,
+    again: bool,
 ) -> None:
     """Update an incident with a round: new evidence, or one quiet round more.
 
     The round may be of another version than the one that it opened with: the cause is the same. A
-    round that arrives late is no sign of quiet.
+    round that arrives late, or is judged `again`, is no sign of quiet.
     """
     cause = Cause(incident.family, incident.scope, incident.scope_key)
     evidence = causes.get(cause)
     if evidence is not None:
         _add_evidence(session, incident, round_, evidence, policy)
-    elif round_.global_step > incident.last_step and speaks_of(verdicts, cause):
+    elif not again and round_.global_step > incident.last_step and speaks_of(verdicts, cause):
         incident.quiet_rounds += 1
         session.add(incident)
         if incident.quiet_rounds >= policy.quiet_rounds:

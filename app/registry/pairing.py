@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.rounds.tables import ClientReport, Round
+from app.rounds.reports import ClientReport
+from app.rounds.tables import Round
 
 FloatArray = NDArray[np.float64]
 BOTH = ("loss_sum", "correct_count")

@@ -24,15 +24,41 @@ class InvalidRoundError(DomainError):
 
 
 class ConflictingPushError(DomainError):
-    """Another body was pushed for the same round, phase and attempt."""
+    """Another body was pushed for the same round, phase, attempt and chunk."""
 
     code = "conflicting_push"
     kind = ErrorKind.CONFLICT
 
-    def __init__(self, attempt: int) -> None:
+    def __init__(self, attempt: int, chunk: int) -> None:
         super().__init__(
-            f"Another body was accepted as attempt {attempt} of this round and phase. To correct"
-            " it, push the whole round with a higher `attempt`."
+            f"Another body was accepted as chunk {chunk} of attempt {attempt} of this round and"
+            " phase. To correct it, push the whole round with a higher `attempt`."
+        )
+
+
+class ConflictingEnvelopeError(DomainError):
+    """A chunk says something else of the round than the chunks before it."""
+
+    code = "conflicting_envelope"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, fields: tuple[str, ...]) -> None:
+        super().__init__(
+            f"The round's other chunks tell {', '.join(fields)} otherwise. Every chunk of a round"
+            " carries the same envelope; to correct it, push the round with a higher `attempt`."
+        )
+
+
+class ConflictingCloseError(DomainError):
+    """The round was closed with another number of chunks."""
+
+    code = "conflicting_close"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, chunks: int) -> None:
+        super().__init__(
+            f"The round was closed with {chunks} chunk(s). What comes later, such as labels, is"
+            " pushed as a further chunk and needs no close."
         )
 
 

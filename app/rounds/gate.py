@@ -185,6 +185,9 @@ def _counts(
     expected = len(directions.edges) - 1 if directions else None
     for number, counts in enumerate(record.projections or ()):
         single.append((("projections", str(number)), counts, expected))
+    count = len(directions.features) * directions.bases if directions else None
+    if count is not None and record.projections is not None and len(record.projections) != count:
+        yield ("projections",), [float(len(row)) for row in record.projections], count
     yield from ((path, values, size) for path, values, size in single if values is not None)
 
 

@@ -1,15 +1,17 @@
 """All queries on rounds, client reports, refusals and bin specs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func
+from sqlalchemy import delete, func
 from sqlmodel import Session, col, select, update
 
 from app.core.database import insert_unless_there
-from app.rounds.tables import BinSpec, ClientReport, Refusal, Round
+from app.rounds.tables import BinSpec, Refusal, ReportBlock, Round, RoundAggregate
 
 MEASURED = ("evaluate", "canary", "serve")
+WHOLE = ("received", "evaluated")  # states of a round whose chunks are all here
 
 
 def attempts_of(
@@ -61,7 +63,7 @@ def canary_rounds(
         Round.version == champion,
         Round.canary_version == candidate,
         Round.phase == "canary",
-        Round.state != "superseded",
+        col(Round.state).in_(WHOLE),
     )
     return list(session.exec(query.order_by(col(Round.global_step), col(Round.received_at))))
 
@@ -73,7 +75,7 @@ def measuring(session: Session, federation_id: UUID, model: str, version: str) -
         Round.model == model,
         (col(Round.version) == version) | (col(Round.canary_version) == version),
         col(Round.phase).in_(MEASURED),
-        Round.state != "superseded",
+        col(Round.state).in_(WHOLE),
     )
     return list(session.exec(query.order_by(col(Round.global_step), col(Round.received_at))))
 
@@ -84,7 +86,7 @@ def of_run(session: Session, federation_id: UUID, run: str, phase: str) -> list[
         Round.federation_id == federation_id,
         Round.run == run,
         Round.phase == phase,
-        Round.state != "superseded",
+        col(Round.state).in_(WHOLE),
     )
     return list(session.exec(query.order_by(col(Round.number))))
 
@@ -95,10 +97,64 @@ def with_ids(session: Session, federation_id: UUID, ids: Sequence[UUID]) -> list
     return list(session.exec(query.order_by(col(Round.global_step), col(Round.received_at))))
 
 
-def reports_of(session: Session, round_ids: Sequence[UUID]) -> list[ClientReport]:
-    """What clients said in these rounds, by round and pseudonym."""
-    query = select(ClientReport).where(col(ClientReport.round_id).in_(round_ids))
-    return list(session.exec(query.order_by(col(ClientReport.round_id), col(ClientReport.client))))
+def blocks_of(
+    session: Session, round_ids: Sequence[UUID], until: datetime | None
+) -> list[ReportBlock]:
+    """The chunks of these rounds that were received until then, or so far."""
+    query = select(ReportBlock).where(col(ReportBlock.round_id).in_(round_ids))
+    if until is not None:
+        query = query.where(col(ReportBlock.received_at) <= until)
+    return list(session.exec(query.order_by(col(ReportBlock.round_id), col(ReportBlock.chunk))))
+
+
+def block(session: Session, round_id: UUID, chunk: int) -> ReportBlock | None:
+    """One chunk of a round."""
+    return session.get(ReportBlock, (round_id, chunk))
+
+
+def chunk_hashes(session: Session, round_id: UUID) -> dict[int, str]:
+    """The hash of every chunk's body, by the chunk's number."""
+    query = select(ReportBlock.chunk, ReportBlock.body_sha256)
+    return dict(session.exec(query.where(ReportBlock.round_id == round_id)).all())
+
+
+def overdue(session: Session, at: datetime) -> list[Round]:
+    """The rounds that still wait for chunks at a time by which they should have come."""
+    query = select(Round).where(Round.state == "receiving", col(Round.closes_at) <= at)
+    return list(session.exec(query.with_for_update(skip_locked=True)))
+
+
+def drop_records(
+    session: Session, federation_id: UUID, before: datetime, keep: Collection[UUID]
+) -> int:
+    """Drop the records that a federation's rounds got before a time; return how many chunks."""
+    rounds = select(Round.id).where(
+        Round.federation_id == federation_id, col(Round.id).not_in(keep)
+    )
+    old = update(ReportBlock).where(
+        col(ReportBlock.round_id).in_(rounds),
+        col(ReportBlock.received_at) < before,
+        col(ReportBlock.data).is_not(None),
+    )
+    dropped: int = session.exec(old.values(data=None)).rowcount
+    return dropped
+
+
+def replace_aggregates(
+    session: Session, round_id: UUID, aggregates: Sequence[RoundAggregate]
+) -> None:
+    """Put a round's aggregates in the place of those that it had."""
+    session.exec(delete(RoundAggregate).where(col(RoundAggregate.round_id) == round_id))
+    session.add_all(aggregates)
+
+
+def replace_refusals(
+    session: Session, round_id: UUID, code: str, refusals: Sequence[Refusal]
+) -> None:
+    """Put a round's refusals of one code in the place of those that it had."""
+    old = delete(Refusal).where(col(Refusal.round_id) == round_id, col(Refusal.code) == code)
+    session.exec(old)
+    session.add_all(refusals)
 
 
 def refusals_of_round(session: Session, round_id: UUID) -> list[Refusal]:

@@ -4,7 +4,7 @@ import hashlib
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Request, status
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, status
 from fastapi.responses import JSONResponse
 
 from app.core.errors import DomainError
@@ -13,12 +13,15 @@ from app.core.ids import Slug
 from app.core.problems import problem
 from app.federations.dependencies import Access, in_federation
 from app.federations.roles import Permission
-from app.rounds import bin_specs, parsing, service
+from app.rounds import admission, arrow_stream, bin_specs, service
 from app.rounds.errors import MalformedBodyError
 from app.rounds.schemas import (
+    MAX_CHUNKS,
     MAX_INT,
     BinSpecIn,
     BinSpecOut,
+    CloseIn,
+    CloseOut,
     Phase,
     Receipt,
     RefusalCounts,
@@ -41,11 +44,25 @@ async def _raw(request: Request) -> bytes:
 _PUSH_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/RoundBody"}}},
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/RoundBody"}},
+            arrow_stream.MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}},
+        },
     }
 }
 # The route reads its body raw, so the schema has to be handed to OpenAPI by name.
 PUSHED_SCHEMAS = (RoundBody,)
+
+
+RoundNumber = Annotated[int, Path(ge=0, le=MAX_INT, description="The run's round.")]
+Chunk = Annotated[
+    int | None,
+    Query(
+        ge=0,
+        lt=MAX_CHUNKS,
+        description="Which chunk of the round this is, from 0. Without it the push is the whole.",
+    ),
+]
 
 
 @router.post(
@@ -56,29 +73,50 @@ PUSHED_SCHEMAS = (RoundBody,)
 )
 def push_round(
     run: Slug,
-    number: Annotated[int, Path(ge=0, le=MAX_INT, description="The run's round.")],
+    number: RoundNumber,
     phase: Phase,
     body: Annotated[bytes, Depends(_raw)],
     access: Pusher,
     session: WriteSession,
+    chunk: Chunk = None,
+    content_type: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Receipt | JSONResponse:
-    """Push one round of one phase.
+    """Push one round of one phase, whole or a chunk of it.
 
-    Answers 202 once the round is stored; the same body again gets the same receipt, another body
-    409. Records that cannot be used are refused one by one and named in the receipt; if none can be
+    Answers 202 once it is stored; the same body again gets the same receipt, another body 409.
+    Records that cannot be used are refused one by one and named in the receipt; if none can be
     used, the answer is 422. To correct a round, push it whole with a higher `attempt`.
+
+    The body is JSON, or an Arrow IPC stream of columns (see the reference of the wire format).
+    A round in chunks is judged once it was closed with their number and they are all here, or at
+    its deadline; a chunk that comes later, such as labels, has it judged again.
     """
     federation = access.federation(session)
+    address = service.Address(run, number, phase)
     try:
-        tree = parsing.parse(body)
+        read = admission.read(body, content_type.partition(";")[0].strip().lower())
     except MalformedBodyError as error:
-        address = service.Address(run, number, phase)
         service.refuse_malformed(session, federation, address, body, error)
         return _answered(error)
     digest = hashlib.sha256(body).hexdigest()
-    push = service.Push(run, number, phase, tree, digest, len(body))
+    push = service.Push(run, number, phase, read, digest, chunk)
     taken = service.ingest(session, federation, push, access.actor)
     return taken if isinstance(taken, Receipt) else _answered(taken)
+
+
+@router.post("/runs/{run}/rounds/{number}/{phase}/close", status_code=status.HTTP_202_ACCEPTED)
+def close_round(
+    run: Slug,
+    number: RoundNumber,
+    phase: Phase,
+    body: CloseIn,
+    access: Pusher,
+    session: WriteSession,
+) -> CloseOut:
+    """Say how many chunks a round has; it may come before any of them."""
+    federation = access.federation(session)
+    address = service.Address(run, number, phase)
+    return service.close(session, federation, address, body, access.actor)
 
 
 def _answered(error: DomainError) -> JSONResponse:

@@ -20,6 +20,8 @@ from app.core.ids import Slug
 from app.federations.schemas import Body, TagValue
 
 MAX_CLIENTS, MAX_BINS, MAX_FEATURES, MAX_CLASSES = 20_000, 1024, 256, 256
+MAX_CHUNKS = 10_000
+MAX_RECORD_BYTES = 64 * 2**10
 MAX_INT = 2**31 - 1
 MAX_NUMBER = 1e15
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -47,6 +49,8 @@ Amount = Annotated[float, Strict(), Field(allow_inf_nan=False, ge=0, le=MAX_NUMB
 Whole = Annotated[int, Strict(), Field(ge=0, le=MAX_INT)]
 Positive = Annotated[int, Strict(), Field(ge=1, le=MAX_INT)]
 Flag = Annotated[bool, Strict()]
+Attempt = Annotated[int, Strict(), Field(ge=1, le=1000)]
+RoundState = Literal["receiving", "received", "evaluated", "superseded"]
 # Counts may be negative or broken when noise is declared; the gate refuses them when it is not.
 Counts = Annotated[list[Number], Field(min_length=1, max_length=MAX_BINS)]
 Matrix = Annotated[
@@ -172,7 +176,7 @@ class Envelope(Body):
     """What a push says of the round as a whole."""
 
     schema_version: Literal[1]
-    attempt: Annotated[int, Strict(), Field(ge=1, le=1000)] = 1
+    attempt: Attempt = 1
     global_step: Whole
     model: ModelRef
     retrain_request: UUID | None = None
@@ -238,11 +242,29 @@ class Receipt(PydanticModel):
     round: int
     phase: Phase
     attempt: int
+    chunk: int
     body_sha256: str
     received_at: datetime
     accepted: int
     quarantined: int
     refusals: list[RefusalOut]
+
+
+class CloseIn(Body):
+    """How many chunks a round has: they are numbered from 0."""
+
+    attempt: Attempt = 1
+    chunks: Annotated[int, Strict(), Field(ge=1, le=MAX_CHUNKS)]
+
+
+class CloseOut(PydanticModel):
+    """How far a round has come: it is judged once no chunk is missing, or at its deadline."""
+
+    round_id: UUID | None = Field(description="None while no chunk has come.")
+    state: RoundState
+    chunks: int
+    missing: list[int] = Field(description="The first of the chunks that have not come.")
+    missing_count: int
 
 
 class RoundOut(PydanticModel):
@@ -263,7 +285,8 @@ class RoundOut(PydanticModel):
     ended_at: datetime
     accepted: int
     quarantined: int
-    state: Literal["received", "evaluated", "superseded"]
+    state: RoundState
+    closes_at: datetime | None
     received_at: datetime
     evaluated_at: datetime | None
 

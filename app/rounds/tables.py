@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from app.core.database import Json, Utc
@@ -31,8 +31,11 @@ class Round(SQLModel, table=True):
             "federation_id", "run", "number", "phase", "attempt", name="uq_rounds_push"
         ),
         CheckConstraint("phase IN ('fit', 'evaluate', 'canary', 'serve')", name="phase"),
-        CheckConstraint("state IN ('received', 'evaluated', 'superseded')", name="state"),
+        CheckConstraint(
+            "state IN ('receiving', 'received', 'evaluated', 'superseded')", name="state"
+        ),
         Index("ix_rounds_series", "federation_id", "model", "version", "phase", "global_step"),
+        Index("ix_rounds_state_closes_at", "state", "closes_at"),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -50,26 +53,69 @@ class Round(SQLModel, table=True):
     started_at: datetime = Field(sa_type=Utc)
     ended_at: datetime = Field(sa_type=Utc)
     envelope: dict[str, Any] = Field(sa_type=Json)  # model, strategy, participation, privacy
-    body_sha256: str
-    receipt: dict[str, Any] = Field(sa_type=Json)
+    body_sha256: str  # of its chunks' hashes, in their order
     accepted: int
     quarantined: int
     state: str = "received"
     received_at: datetime = Field(sa_type=Utc)
+    closes_at: datetime | None = Field(default=None, sa_type=Utc)  # while chunks are awaited
     evaluated_at: datetime | None = Field(default=None, sa_type=Utc)
 
 
-class ClientReport(SQLModel, table=True):
-    """What one client said in one round: the client record of the wire format, as accepted."""
+class RoundClose(SQLModel, table=True):
+    """What an FL server said of how many chunks a round has; it may come before any of them."""
 
-    __tablename__ = "client_reports"
+    __tablename__ = "round_closes"
+
+    federation_id: UUID = Field(foreign_key="federations.id", primary_key=True)
+    run: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    phase: str = Field(primary_key=True)
+    attempt: int = Field(primary_key=True)
+    chunks: int
+    at: datetime = Field(sa_type=Utc)
+
+
+class ReportBlock(SQLModel, table=True):
+    """The accepted client records of one chunk of a round, packed; a whole push is chunk 0.
+
+    `data` is an Arrow IPC stream of columns (`blocks.py`), and nothing once its retention is over.
+    """
+
+    __tablename__ = "report_blocks"
 
     round_id: UUID = Field(foreign_key="rounds.id", primary_key=True)
-    client: str = Field(primary_key=True)
-    status: str
-    num_examples: int
-    cohorts: dict[str, str] = Field(sa_type=Json)
-    record: dict[str, Any] = Field(sa_type=Json)
+    chunk: int = Field(primary_key=True)
+    body_sha256: str
+    receipt: dict[str, Any] = Field(sa_type=Json)
+    accepted: int
+    quarantined: int
+    received_at: datetime = Field(sa_type=Utc, index=True)
+    data: bytes | None = None
+
+
+class RoundAggregate(SQLModel, table=True):
+    """What the clients of one scope of a round said together; it outlives their own records."""
+
+    __tablename__ = "round_aggregates"
+    __table_args__ = (
+        CheckConstraint("measured IN ('model', 'canary')", name="measured"),
+        CheckConstraint("scope IN ('federation', 'cohort')", name="scope"),
+    )
+
+    round_id: UUID = Field(foreign_key="rounds.id", primary_key=True)
+    measured: str = Field(primary_key=True)  # the round's version, or its candidate
+    scope: str = Field(primary_key=True)
+    scope_key: str = Field(primary_key=True)  # "" for the federation, "hub=EWR" for a cohort
+    clients: int  # that answered
+    examples: int = Field(sa_type=BigInteger)
+    loss_clients: int  # that told the sum of their losses
+    loss_examples: int = Field(sa_type=BigInteger)
+    loss_sum: float
+    correct_clients: int
+    correct_examples: int = Field(sa_type=BigInteger)
+    correct_count: float
+    counts: dict[str, Any] = Field(sa_type=Json)  # by subject: how many clients, and their sum
 
 
 class Refusal(SQLModel, table=True):

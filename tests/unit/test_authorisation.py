@@ -41,6 +41,7 @@ TABLE: dict[str, Permission | None] = {  # None: any key that opens something
     f"GET {ONE}/keys": P.MANAGE_KEYS,
     f"DELETE {ONE}/keys/{{key_id}}": P.MANAGE_KEYS,
     f"POST {ONE}/runs/{{run}}/rounds/{{number}}/{{phase}}": P.PUSH_ROUNDS,
+    f"POST {ONE}/runs/{{run}}/rounds/{{number}}/{{phase}}/close": P.PUSH_ROUNDS,
     f"GET {ONE}/rounds": P.READ,
     f"GET {ONE}/rounds/{{round_id}}": P.READ,
     f"GET {ONE}/refusals": P.READ,

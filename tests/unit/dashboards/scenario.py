@@ -10,7 +10,10 @@ from app.federations.tables import Federation
 from app.incidents.tables import Incident
 from app.registry.tables import Model, Promotion
 from app.retraining.tables import RetrainRequest
-from app.rounds.tables import ClientReport, Refusal, Round
+from app.rounds import service as rounds
+from app.rounds.reports import ClientReport
+from app.rounds.tables import Refusal, Round
+from tests.rounds import blocks
 
 FEDERATION, MODEL = "flights", "late-arrival"
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -36,9 +39,11 @@ def seed(session: Session) -> None:
     silent = _round(federation.id, 5, "evaluate")
     _add(session, model, judged, canary, superseded, small, silent)
     for round_ in (judged, canary, superseded):
-        _add(session, *(_report(round_, client) for client in HUBS))
-    _add(session, *(_report(small, client) for client in ("c_1", "c_2")))
-    _add(session, *(_report(silent, client, loss=client < "c_3") for client in HUBS))
+        _add(session, *blocks(_report(round_, client) for client in HUBS))
+    _add(session, *blocks(_report(small, client) for client in ("c_1", "c_2")))
+    _add(session, *blocks(_report(silent, client, loss=client < "c_3") for client in HUBS))
+    for round_ in (judged, canary, superseded, small, silent):
+        rounds.aggregate(session, round_)
     _add_drift(session, judged)
     _add_actions(session, model, judged)
 
@@ -82,14 +87,14 @@ def _round(
     return Round(
         federation_id=federation_id, run="run", number=step, phase=phase, attempt=1,
         global_step=step, model=MODEL, version="1", canary_version=canary_version, started_at=at,
-        ended_at=at, envelope={}, body_sha256=HASH, receipt={}, accepted=4, quarantined=2,
+        ended_at=at, envelope={}, body_sha256=HASH, accepted=4, quarantined=2,
         state=state, received_at=at,
     )  # fmt: skip
 
 
 def _report(round_: Round, client: str, *, loss: bool = True) -> ClientReport:
     metrics = {"loss_sum": LOSS_SUMS[client] if loss else None, "correct_count": CORRECT}
-    record: dict[str, object] = {"metrics": metrics, "canary": None}
+    record: dict[str, object] = {"metrics": metrics}
     if round_.phase == "canary":
         halved = {"loss_sum": LOSS_SUMS[client] / 2, "correct_count": CORRECT}
         record["canary"] = {"metrics": halved}

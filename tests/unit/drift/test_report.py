@@ -35,8 +35,10 @@ from app.federations.roles import Role
 from app.federations.schemas import FederationIn
 from app.federations.tables import Federation
 from app.rounds import bin_specs
+from app.rounds.reports import ClientReport
 from app.rounds.schemas import BinSpecIn
-from app.rounds.tables import ClientReport, Round
+from app.rounds.tables import Round
+from tests.rounds import blocks
 
 AT = datetime(2013, 6, 17, tzinfo=UTC)
 HOURS = Bins(("0 to 6", "6 to 12", "12 to 24"), (0.0, 6.0, 12.0, 24.0), "h")
@@ -134,7 +136,6 @@ def _round(federation_id: UUID, spec: str, number: int) -> Round:
         ended_at=AT,
         envelope={},
         body_sha256="0" * 64,
-        receipt={},
         accepted=3,
         quarantined=0,
         received_at=AT,
@@ -172,8 +173,7 @@ def test_one_client_in_many_rounds_is_one_client() -> None:
 
 
 def test_failed_clients_say_nothing() -> None:
-    failed = _record(4)
-    failed.status = "error"
+    failed = replace(_record(4), status="error")
     assert _pool([_record(1), _record(2), _record(3), failed]).n == 30
 
 
@@ -318,10 +318,8 @@ class Story:
         round_ = _round(federation.id, self.spec, number)
         session.add(round_)
         session.flush()
-        for client in range(3):
-            report = _record(client, factor=number)
-            report.round_id = round_.id
-            session.add(report)
+        reports = [replace(_record(one, factor=number), round_id=round_.id) for one in range(3)]
+        session.add_all(blocks(reports, SPEC.model_dump(mode="json")))
         return round_
 
     def _verdict(

@@ -11,8 +11,9 @@ from app.federations.tables import Federation
 from app.registry import service
 from app.registry.schemas import VersionIn
 from app.registry.tables import Model, ModelVersion, Promotion
-from app.rounds.tables import ClientReport, Round
-from tests.rounds import pseudonym
+from app.rounds.reports import ClientReport
+from app.rounds.tables import Round
+from tests.rounds import blocks, pseudonym
 
 MODEL = "late-arrival"
 AT = datetime(2013, 6, 10, tzinfo=UTC)
@@ -72,7 +73,6 @@ def stored_round(federation: Federation, step: int, phase: str, **more: Any) -> 
         "ended_at": AT,
         "envelope": {},
         "body_sha256": "0" * 64,
-        "receipt": {},
         "accepted": 1,
         "quarantined": 0,
         "received_at": AT,
@@ -118,9 +118,11 @@ def store_canary_rounds(
         round_ = stored_round(federation, step, "canary", canary_version="2")
         session.add(round_)
         session.flush()
+        reports = []
         for client in range(clients):
             champion = 0.5 + 0.01 * client
             candidate = champion - gain * (1 + 0.1 * (client - (clients - 1) / 2))
             hub = "EWR" if client < 4 else "JFK"
-            session.add(canary_report(round_, client, champion, candidate, hub=hub))
+            reports.append(canary_report(round_, client, champion, candidate, hub=hub))
+        session.add_all(blocks(reports))
     session.flush()

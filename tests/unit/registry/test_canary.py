@@ -11,6 +11,7 @@ from app.federations.tables import Federation
 from app.registry import service
 from app.registry.errors import NotACandidateError
 from app.registry.schemas import Comparison
+from tests.rounds import BIN_SPEC, blocks
 from tests.unit.registry.lifecycle import (
     MODEL,
     canary_report,
@@ -93,14 +94,13 @@ def test_clients_that_did_not_measure_both_do_not_count(
     session.add(round_)
     session.flush()
     bare = {"metrics": {"loss_sum": 5.0, "correct_count": 7}}
-    session.add_all(
-        [
-            canary_report(round_, 1, 0.5, 0.4),
-            canary_report(round_, 2, 0.5, 0.4, status="error"),
-            canary_report(round_, 3, 0.5, 0.4, record=bare),
-            canary_report(round_, 4, 0.5, 0.4, num_examples=0),
-        ]
-    )
+    reports = [
+        canary_report(round_, 1, 0.5, 0.4),
+        canary_report(round_, 2, 0.5, 0.4, status="error"),
+        canary_report(round_, 3, 0.5, 0.4, record=bare),
+        canary_report(round_, 4, 0.5, 0.4, num_examples=0),
+    ]
+    session.add_all(blocks(reports))
     found = compare(session, federation)
     assert (found.clients, found.examples, found.difference) == (1, 100, None)
 
@@ -125,8 +125,8 @@ def test_confusions_of_other_classes_are_not_added(
     report = canary_report(round_, 1, 0.5, 0.4)
     three = [[10, 0, 0], [0, 10, 0], [0, 0, 10]]
     canary = report.record["canary"] | {"confusion": three}
-    report.record = report.record | {"confusion": three, "canary": canary}
-    session.add(report)
+    report.record.update(confusion=three, canary=canary)
+    session.add_all(blocks([report], BIN_SPEC | {"labels": ["early", "on time", "late"]}))
     found = compare(session, federation)
     assert found.confusion is None
     assert found.examples == 700

@@ -12,8 +12,8 @@ from app.registry import service
 from app.registry.errors import UnknownParentError
 from app.registry.schemas import VersionIn
 from app.registry.tables import ModelVersion
-from app.rounds.tables import ClientReport
-from tests.rounds import pseudonym
+from app.rounds.reports import ClientReport
+from tests.rounds import blocks, pseudonym
 from tests.unit.registry.lifecycle import (
     MODEL,
     model_now,
@@ -78,17 +78,16 @@ def test_lineage_tells_of_the_runs_own_fit_rounds(
             )
             session.add(round_)
             session.flush()
-            for client in range(step + 1):
-                session.add(
-                    ClientReport(
-                        round_id=round_.id,
-                        client=pseudonym(client),
-                        status="timeout" if client == 2 else "ok",
-                        num_examples=5,
-                        cohorts={},
-                        record={},
-                    )
+            reports = [
+                ClientReport(
+                    round_id=round_.id,
+                    client=pseudonym(client),
+                    status="timeout" if client == 2 else "ok",
+                    num_examples=5,
                 )
+                for client in range(step + 1)
+            ]
+            session.add_all(blocks(reports))
         session.add(stored_round(federation, 9, "fit", run="run-1", model="another"))
         lineage = register(session, federation, 1).lineage
     assert lineage == {

@@ -12,7 +12,7 @@ from sqlmodel import func, select
 
 from app.core.database import Database
 from app.federations.roles import Role
-from app.rounds.tables import ClientReport, Refusal, Round
+from app.rounds.tables import Refusal, ReportBlock, Round
 from tests.rounds import BIN_SPEC, body, record
 
 URL = "/v1/federations/flights/runs/run-1/rounds/1/evaluate"
@@ -144,7 +144,7 @@ def test_a_bad_value_is_refused_by_name(
     assert errors.get(field) == code, problem
     with database.read_scope() as session:
         assert session.exec(select(func.count()).select_from(Round)).one() == 0
-        assert session.exec(select(func.count()).select_from(ClientReport)).one() == 0
+        assert session.exec(select(func.count()).select_from(ReportBlock)).one() == 0
         assert session.exec(select(func.count()).select_from(Refusal)).one() == 1
 
 

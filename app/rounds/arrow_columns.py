@@ -1,0 +1,123 @@
+"""Client records from an Arrow stream's columns: each named by its field's path.
+
+Texts may come from dictionaries, numbers in any width, counts as lists of any kind; a matrix is a
+list of its numbers row by row. What is null was not sent.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from app.core.errors import FieldError
+from app.core.validation import field_of
+from app.rounds.arrow_stream import is_counts, is_number, is_text
+from app.rounds.columns import assemble, lists_of
+from app.rounds.layout import COHORT, Column, Kind, Layout
+
+
+@dataclass
+class Columns:
+    """Columns in a layout's types, and what could not be brought into them."""
+
+    batch: pa.RecordBatch
+    unusable: list[FieldError] = field(default_factory=list)  # columns that no record can have
+    wrong: dict[int, FieldError] = field(default_factory=dict)  # by record
+
+
+def bring_in(sent: pa.RecordBatch, layout: Layout) -> Columns:
+    """The columns of a stream, in the types of a layout."""
+    columns = Columns(sent)
+    arrays: dict[str, pa.Array] = {}
+    for name, array in zip(sent.schema.names, sent.columns, strict=True):
+        column = layout.get(name)
+        if column is None:
+            columns.unusable.append(_unknown(name))
+        elif not _fits(column, array.type):
+            columns.unusable.append(_wrong_type(column))
+        elif array.null_count < len(array):
+            arrays[name] = _converted(column, array, columns)
+    if not columns.unusable:
+        columns.batch = assemble(arrays, layout)
+    return columns
+
+
+def _fits(column: Column, kind: pa.DataType) -> bool:
+    if column.kind is Kind.TEXT:
+        return is_text(kind)
+    if column.kind is Kind.WHOLE:
+        return bool(pa.types.is_integer(kind)) and not pa.types.is_uint64(kind)
+    return is_number(kind) if column.kind is Kind.NUMBER else is_counts(kind)
+
+
+def _converted(column: Column, array: pa.Array, columns: Columns) -> pa.Array:
+    if column.kind is Kind.TEXT:
+        return array.cast(pa.string())
+    if column.kind is Kind.WHOLE:
+        return array.cast(pa.int64())
+    if column.kind is Kind.NUMBER:
+        return array.cast(pa.float64(), safe=False)
+    return _counts(column, array, columns)
+
+
+def _counts(column: Column, array: pa.Array, columns: Columns) -> pa.FixedSizeListArray:
+    """Lists of the column's size; one of another size, or with nulls, makes its record wrong."""
+    told = np.asarray(array.is_valid())
+    lengths = np.asarray(pc.list_value_length(array).fill_null(0))
+    right = told & (lengths == column.size)
+    _note(columns, told & ~right, _wrong_length(column))
+    values = (array if right.all() else array.filter(pa.array(right))).flatten()
+    if values.null_count:
+        gaps = np.zeros(len(right), dtype=np.bool_)
+        gaps[right] = np.asarray(values.is_null()).reshape(-1, column.size).any(axis=1)
+        _note(columns, gaps, _gap(column))
+        values = values.fill_null(0)
+    numbers = _plain(values).to_numpy().reshape(-1, column.size)
+    if right.all():
+        return lists_of(numbers)
+    whole = np.zeros((len(right), column.size), numbers.dtype)
+    whole[right] = numbers
+    return lists_of(whole, missing=~right)
+
+
+def _plain(values: pa.Array) -> pa.Array:
+    """Integers as they are, since they are finite and whole; anything else as float64."""
+    exact = pa.types.is_integer(values.type) and not pa.types.is_uint64(values.type)
+    return values if exact else values.cast(pa.float64(), safe=False)
+
+
+def _note(columns: Columns, wrong: NDArray[np.bool_], error: FieldError) -> None:
+    for position in np.flatnonzero(wrong).tolist():
+        at = f"clients.{position}.{error.field}"
+        columns.wrong.setdefault(position, FieldError(at, error.code, error.message))
+
+
+def _wrong_length(column: Column) -> FieldError:
+    message = f"The bin spec asks for {column.size} counts here, and another number was sent."
+    return FieldError(column.name, "wrong_bin_count", message)
+
+
+def _gap(column: Column) -> FieldError:
+    return FieldError(column.name, "null_count", "A count is missing; a bin without examples is 0.")
+
+
+def _unknown(name: str) -> FieldError:
+    at = field_of(("clients", *Column(name, Kind.TEXT).path))
+    if name.startswith(COHORT):
+        message = "This tag is not on the federation's allow-list."
+        return FieldError(at, "unknown_cohort_tag", message)
+    message = "No field of a record has this column's name, or the bin spec does not name it."
+    return FieldError(at, "extra_forbidden", message)
+
+
+def _wrong_type(column: Column) -> FieldError:
+    expected = {
+        Kind.TEXT: "texts",
+        Kind.WHOLE: "integers of at most 63 bits",
+        Kind.NUMBER: "numbers",
+        Kind.COUNTS: f"lists of {column.size} numbers",
+    }
+    message = f"This column holds {expected[column.kind]}."
+    return FieldError(f"clients.{column.name}", "wrong_type", message)

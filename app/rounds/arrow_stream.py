@@ -1,0 +1,152 @@
+"""An Arrow IPC stream from outside: read without trusting it.
+
+Its types are checked before its values, its buffers before they are used. Compressed buffers are
+refused unseen: a few bytes could unpack to gigabytes, and a request can be packed as a whole.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from struct import error as OutOfBounds  # noqa: N812 - it is one
+from struct import unpack_from
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from app.rounds.errors import MalformedBodyError
+from app.rounds.schemas import MAX_CLIENTS
+
+MEDIA_TYPE = "application/vnd.apache.arrow.stream"
+ENVELOPE = b"vigie"
+MAX_TEXT_BYTES = 256
+_DICTIONARY, _RECORDS = 2, 3  # what a message's header is
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream's envelope, as JSON, and its records; their values are not checked yet."""
+
+    envelope: bytes
+    batch: pa.RecordBatch
+
+
+def read(body: bytes) -> Stream:
+    """The stream in `body`.
+
+    Raises:
+        MalformedBodyError: if it is no Arrow IPC stream, is compressed, has other types than texts,
+            numbers and lists of numbers, too many records, or no envelope.
+    """
+    try:
+        _refuse_compression(body)
+        with pa.ipc.open_stream(body) as reader:
+            _refuse_other_types(reader.schema)
+            batch = _one(list(_bounded(reader)), reader.schema)
+        batch.validate(full=True)
+        _refuse_long_texts(batch)
+    except (pa.ArrowException, OutOfBounds, OverflowError, ValueError, OSError, EOFError) as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        message = f"The body is no Arrow IPC stream of records: {reason}."
+        raise MalformedBodyError(message) from error
+    envelope = (batch.schema.metadata or {}).get(ENVELOPE)
+    if envelope is None:
+        message = "The stream's schema needs metadata `vigie`: the round's envelope as JSON."
+        raise MalformedBodyError(message)
+    return Stream(envelope, batch)
+
+
+def is_counts(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds lists of numbers."""
+    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return (lists or pa.types.is_fixed_size_list(kind)) and is_number(kind.value_type)
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds numbers."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds texts, or picks them from a dictionary."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _refuse_compression(body: bytes) -> None:
+    for message in pa.ipc.MessageReader.open_stream(body):
+        header = _Table.root(message.metadata.to_pybytes())
+        kind, table = header.byte(1), header.table(2)
+        if kind == _DICTIONARY and table is not None:
+            table = table.table(1)
+        if kind in {_DICTIONARY, _RECORDS} and table is not None and table.has(3):
+            raise ValueError("its buffers are compressed; gzip the request instead")
+
+
+def _refuse_other_types(schema: pa.Schema) -> None:
+    if len(set(schema.names)) < len(schema.names):
+        raise ValueError("two columns have the same name")
+    for position, field in enumerate(schema):
+        if not (is_text(field.type) or is_number(field.type) or is_counts(field.type)):
+            raise ValueError(f"column {position} is neither text, nor numbers, nor lists of them")
+
+
+def _bounded(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    records = 0
+    for batch in reader:
+        records += batch.num_rows
+        if records > MAX_CLIENTS:
+            raise ValueError(f"a push has at most {MAX_CLIENTS} records; send chunks")
+        yield batch
+
+
+def _one(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
+    if len(batches) == 1:
+        return batches[0]
+    table = pa.Table.from_batches(batches, schema).combine_chunks()
+    return next(iter(table.to_batches()), pa.RecordBatch.from_pylist([], schema))
+
+
+def _refuse_long_texts(batch: pa.RecordBatch) -> None:
+    """A dictionary could repeat one long text for every record."""
+    for array in batch.columns:
+        if is_text(array.type):
+            texts = array.dictionary if pa.types.is_dictionary(array.type) else array
+            longest = pc.max(pc.binary_length(texts)).as_py() or 0
+            if longest > MAX_TEXT_BYTES:
+                raise ValueError(f"a text has more than {MAX_TEXT_BYTES} bytes")
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table of a flatbuffer, as far as it takes to see whether a field is there.
+
+    Its first four bytes say how far back its vtable is; that has two bytes a field, after four of
+    its own: the field's offset in the table, or 0 (flatbuffers.dev, "Internals").
+    """
+
+    buffer: bytes
+    at: int
+
+    @classmethod
+    def root(cls, buffer: bytes) -> "_Table":
+        return cls(buffer, *unpack_from("<I", buffer, 0))
+
+    def has(self, field: int) -> bool:
+        return self._offset(field) > 0
+
+    def byte(self, field: int) -> int:
+        offset = self._offset(field)
+        return int(unpack_from("<B", self.buffer, self.at + offset)[0]) if offset else 0
+
+    def table(self, field: int) -> "_Table | None":
+        offset = self._offset(field)
+        if not offset:
+            return None
+        place = self.at + offset
+        return _Table(self.buffer, place + unpack_from("<I", self.buffer, place)[0])
+
+    def _offset(self, field: int) -> int:
+        vtable = self.at - unpack_from("<i", self.buffer, self.at)[0]
+        (size,) = unpack_from("<H", self.buffer, vtable)
+        place = 4 + 2 * field
+        return int(unpack_from("<H", self.buffer, vtable + place)[0]) if place < size else 0

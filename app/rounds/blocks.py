@@ -1,0 +1,52 @@
+"""Client records as they are stored: a chunk's columns as one packed Arrow IPC stream.
+
+Measured against rows, arrays and Parquet in `benchmarks/storage.py`; see ADR 0006.
+"""
+
+import numpy as np
+import pyarrow as pa
+
+from app.rounds.columns import lists_of, numbers_of
+
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+_INT32 = np.iinfo(np.int32)
+
+
+def pack(batch: pa.RecordBatch) -> bytes:
+    """The batch as bytes; whole counts in 32 bits where they fit."""
+    sink = pa.BufferOutputStream()
+    small = _narrowed(batch)
+    with pa.ipc.new_stream(sink, small.schema, options=_OPTIONS) as writer:
+        writer.write_batch(small)
+    packed: bytes = sink.getvalue().to_pybytes()
+    return packed
+
+
+def unpack(data: bytes) -> pa.RecordBatch:
+    """The batch in bytes that `pack` made."""
+    with pa.ipc.open_stream(data) as reader:
+        return reader.read_next_batch()
+
+
+def without(batch: pa.RecordBatch, clients: set[str]) -> pa.RecordBatch:
+    """The batch without these clients' records."""
+    kept = [client not in clients for client in batch.column("client").to_pylist()]
+    return batch.filter(pa.array(kept, pa.bool_()))
+
+
+def _narrowed(batch: pa.RecordBatch) -> pa.RecordBatch:
+    arrays = [_narrow(array) for array in batch.columns]
+    fields = [
+        field.with_type(array.type) for field, array in zip(batch.schema, arrays, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def _narrow(array: pa.Array) -> pa.Array:
+    if not pa.types.is_fixed_size_list(array.type):
+        return array
+    numbers = numbers_of(array)
+    if not (np.abs(numbers) <= _INT32.max).all() or (numbers != np.trunc(numbers)).any():
+        return array
+    missing = np.asarray(array.is_null()) if array.null_count else None
+    return lists_of(numbers.astype(np.int32), missing=missing)

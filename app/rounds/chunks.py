@@ -1,0 +1,137 @@
+"""Chunks: a round may come in any number of them, in any order; a close or a deadline ends it.
+
+What a round is in the end depends on which chunks came, and not on when: a chunk that comes after
+the end is taken in too, and has the round judged again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlmodel import Session
+
+from app.audit import service as audit
+from app.core import clock, outbox
+from app.core.database import one_at_a_time
+from app.federations import service as federations
+from app.federations.tables import Federation
+from app.rounds import repository
+from app.rounds.errors import ConflictingCloseError
+from app.rounds.schemas import CloseIn, CloseOut, Phase
+from app.rounds.tables import Round, RoundClose
+
+EVALUATE = "incidents.on_round"
+MOST_NAMED = 100
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a push goes."""
+
+    run: str
+    number: int
+    phase: Phase
+
+
+def attempts(session: Session, federation: Federation, address: Address) -> list[Round]:
+    """Every attempt of a round and phase, oldest first; nobody else changes them from here on."""
+    key = f"{federation.id}/{address.run}/{address.number}/{address.phase}"
+    one_at_a_time(session, key)
+    return repository.attempts_of(
+        session, federation.id, address.run, address.number, address.phase.value
+    )
+
+
+def close(
+    session: Session, federation: Federation, address: Address, body: CloseIn, actor: str
+) -> CloseOut:
+    """Say how many chunks a round has; it is judged once they are all here.
+
+    Raises:
+        ConflictingCloseError: if another number was told before.
+    """
+    known = attempts(session, federation, address)
+    round_ = next((one for one in known if one.attempt == body.attempt), None)
+    if declare(session, federation, address, body.attempt, body.chunks):
+        audit.record(
+            session,
+            actor=actor,
+            action="round.close",
+            entity=f"run:{address.run}/{address.number}/{address.phase.value}",
+            federation_id=federation.id,
+            after=body.model_dump(mode="json"),
+        )
+    if round_ is not None:
+        settle(session, round_, None)
+    missing = _missing(session, round_, body.chunks)
+    return CloseOut(
+        round_id=round_.id if round_ else None,
+        state=round_.state if round_ else "receiving",
+        chunks=body.chunks,
+        missing=missing[:MOST_NAMED],
+        missing_count=len(missing),
+    )
+
+
+def close_overdue(session: Session) -> int:
+    """End the rounds whose deadline has passed, with the chunks that came; return how many."""
+    overdue = repository.overdue(session, clock.now())
+    for round_ in overdue:
+        _end(session, round_)
+    return len(overdue)
+
+
+def deadline(federation: Federation) -> datetime:
+    """When a round whose first chunk comes now ends by itself."""
+    minutes = federations.policy_of(federation).ingest.chunk_minutes
+    return clock.now() + timedelta(minutes=minutes)
+
+
+def declare(
+    session: Session, federation: Federation, address: Address, attempt: int, chunks: int
+) -> bool:
+    """Keep how many chunks a round has; False where it is known.
+
+    Raises:
+        ConflictingCloseError: if another number was told before.
+    """
+    told = RoundClose(
+        federation_id=federation.id,
+        run=address.run,
+        number=address.number,
+        phase=address.phase.value,
+        attempt=attempt,
+        chunks=chunks,
+        at=clock.now(),
+    )
+    key = (told.federation_id, told.run, told.number, told.phase, told.attempt)
+    known = session.get(RoundClose, key)
+    if known is None:
+        session.add(told)
+        session.flush()
+    elif known.chunks != chunks:
+        raise ConflictingCloseError(known.chunks)
+    return known is None
+
+
+def settle(session: Session, round_: Round, chunk: int | None) -> None:
+    """See whether the round is whole; a chunk that came after its end has it judged again."""
+    if round_.state != "receiving":
+        if chunk is not None and round_.state != "superseded":
+            round_.state = "received"
+            outbox.enqueue(session, EVALUATE, round_.id, step=f"chunk-{chunk}")
+        return
+    key = (round_.federation_id, round_.run, round_.number, round_.phase, round_.attempt)
+    told = session.get(RoundClose, key)
+    if told is not None and not _missing(session, round_, told.chunks):
+        _end(session, round_)
+
+
+def _end(session: Session, round_: Round) -> None:
+    round_.state, round_.closes_at = "received", None
+    session.add(round_)
+    outbox.enqueue(session, EVALUATE, round_.id)
+
+
+def _missing(session: Session, round_: Round | None, chunks: int) -> list[int]:
+    here = repository.chunk_hashes(session, round_.id).keys() if round_ else set()
+    return sorted(set(range(chunks)) - here)

@@ -1,0 +1,144 @@
+"""Client records as columns, and back: the form in which they are checked in bulk and stored.
+
+A batch is an Arrow record batch in a layout's names: text as `string`, whole numbers as `int64`,
+numbers as `float64`, counts as fixed-size lists (a matrix row by row, its number of rows in the
+field's metadata). Columns that no record has are left out.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from app.rounds.layout import Column, Kind, Layout
+
+Tree = dict[str, Any]
+Values = list[Any]
+ROWS = b"rows"
+_TYPES = {Kind.TEXT: pa.string(), Kind.WHOLE: pa.int64(), Kind.NUMBER: pa.float64()}
+
+
+class WrongLengthError(ValueError):
+    """A list of counts has not the length that the layout asks for."""
+
+
+def batch_of(values: Mapping[str, Values], layout: Layout) -> pa.RecordBatch:
+    """A batch of Python values by column; None is what a record has not.
+
+    Raises:
+        WrongLengthError: if counts do not fit the layout.
+    """
+    told = (name for name, told in values.items() if told.count(None) < len(told))
+    return assemble({name: array_of(layout[name], values[name]) for name in told}, layout)
+
+
+def batch_of_trees(trees: Sequence[Tree], layout: Layout) -> pa.RecordBatch:
+    """A batch of records in the form of the wire format's tree."""
+    paths = {name: column.path for name, column in layout.items()}
+    return batch_of(
+        {name: [_at(tree, path) for tree in trees] for name, path in paths.items()}, layout
+    )
+
+
+def assemble(arrays: Mapping[str, pa.Array], layout: Layout) -> pa.RecordBatch:
+    """Columns put side by side, each with what reading it back takes."""
+    fields = [
+        pa.field(name, array.type, metadata=_metadata(layout[name]))
+        for name, array in arrays.items()
+    ]
+    return pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(fields))
+
+
+def trees_of(batch: pa.RecordBatch) -> list[Tree]:
+    """The records of a batch as trees, without what they have not."""
+    trees: list[Tree] = [{} for _ in range(batch.num_rows)]
+    for field, array in zip(batch.schema, batch.columns, strict=True):
+        path = Column(field.name, Kind.TEXT).path
+        for tree, value in zip(trees, _python(array, field), strict=True):
+            if value is not None:
+                _put(tree, path, value)
+    return trees
+
+
+def array_of(column: Column, values: Values) -> pa.Array:
+    """One column from Python values.
+
+    Raises:
+        WrongLengthError: if counts do not fit the column.
+    """
+    if column.kind is not Kind.COUNTS:
+        return pa.array(values, _TYPES[column.kind])
+    if None not in values:
+        return lists_of(_numbers(column, values))
+    there = np.array([value is not None for value in values])
+    numbers = np.zeros((len(values), column.size))
+    numbers[there] = _numbers(column, [value for value in values if value is not None])
+    return lists_of(numbers, missing=~there)
+
+
+def lists_of(
+    numbers: NDArray[Any], missing: NDArray[np.bool_] | None = None
+) -> pa.FixedSizeListArray:
+    """Counts of shape (records, size) as a column; those of records that are missing are null."""
+    mask = None if missing is None else pa.array(missing)
+    flat = pa.array(numbers.ravel())
+    return pa.FixedSizeListArray.from_arrays(flat, numbers.shape[1], mask=mask)
+
+
+def numbers_of(array: pa.FixedSizeListArray) -> NDArray[Any]:
+    """The counts of a column, shape (records, size); what stands in null rows means nothing."""
+    size = array.type.list_size
+    values = array.values.slice(array.offset * size, len(array) * size)
+    numbers: NDArray[Any] = values.to_numpy(zero_copy_only=False)
+    return numbers.reshape(len(array), size)
+
+
+def _numbers(column: Column, told: Values) -> NDArray[np.float64]:
+    rows: Iterable[Sequence[float]] = told
+    if column.matrix:
+        _require(column, map(len, told), column.rows)
+        rows = list(chain.from_iterable(told))
+    _require(column, map(len, rows), column.columns)
+    count = len(told) * column.size
+    numbers = np.fromiter(chain.from_iterable(rows), np.float64, count)
+    return numbers.reshape(len(told), column.size)
+
+
+def _require(column: Column, lengths: Iterable[int], expected: int) -> None:
+    if not set(lengths) <= {expected}:
+        raise WrongLengthError(column.name)
+
+
+def _metadata(column: Column) -> dict[bytes, bytes] | None:
+    return {ROWS: str(column.rows).encode()} if column.matrix else None
+
+
+def _python(array: pa.Array, field: pa.Field) -> Values:
+    if not pa.types.is_fixed_size_list(field.type):
+        return list(array.to_pylist())
+    numbers = numbers_of(array).astype(np.float64)
+    rows = (field.metadata or {}).get(ROWS)
+    if rows is not None:
+        numbers = numbers.reshape(len(array), int(rows), -1)
+    values: Values = numbers.tolist()
+    if array.null_count == 0:
+        return values
+    valid = array.is_valid().to_pylist()
+    return [value if there else None for value, there in zip(values, valid, strict=True)]
+
+
+def _at(tree: Mapping[str, Any], path: Sequence[str]) -> Any:  # noqa: ANN401 - any field's value
+    value: Any = tree
+    for step in path:
+        value = value.get(step) if value is not None else None
+    return value
+
+
+def _put(tree: Tree, path: Sequence[str], value: object) -> None:
+    *parents, last = path
+    for step in parents:
+        tree = tree.setdefault(step, {})
+    tree[last] = value

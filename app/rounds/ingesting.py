@@ -1,0 +1,316 @@
+"""Taking a push in: once, whole or in chunks, with what is wrong counted and named."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlmodel import Session
+
+from app.audit import service as audit
+from app.core import clock
+from app.core.errors import DomainError, FieldError
+from app.core.ids import new_id
+from app.federations.tables import Federation
+from app.rounds import blocks, chunks, gate, repository
+from app.rounds.admission import Admitted, PushBody, Refused
+from app.rounds.chunks import Address
+from app.rounds.errors import (
+    ConflictingEnvelopeError,
+    ConflictingPushError,
+    InvalidRoundError,
+    StaleAttemptError,
+)
+from app.rounds.gate import EnvelopeRefused, GateContext
+from app.rounds.layout import Layout, Spec, layout_on
+from app.rounds.schemas import BinSpecIn, Envelope, Receipt, RefusalOut
+from app.rounds.tables import Refusal, ReportBlock, Round
+
+WHOLE = 0  # the chunk that a push without chunks is
+
+
+@dataclass(frozen=True)
+class Push(Address):
+    """One call of an FL server, as it came in."""
+
+    body: PushBody
+    sha256: str
+    chunk: int | None = None  # None: the push is the whole round
+
+    @property
+    def number_in_round(self) -> int:
+        """Which chunk it is."""
+        return WHOLE if self.chunk is None else self.chunk
+
+
+def ingest(
+    session: Session, federation: Federation, push: Push, actor: str
+) -> Receipt | InvalidRoundError:
+    """Take in what may come in, and count what may not.
+
+    The round, its reports, its refusals and the outbox row that has it judged are written in the
+    transaction of the session, so they exist together or not at all. A push of which nothing can be
+    used is returned as an error, not raised: its refusals are to be kept too.
+
+    Raises:
+        ConflictingPushError: if another body was accepted under the same key.
+        ConflictingEnvelopeError: if another chunk says something else of the round.
+        StaleAttemptError: if a higher attempt was accepted before.
+    """
+    try:
+        envelope = gate.check_envelope(push.body.envelope, federation, push.phase)
+        attempts = chunks.attempts(session, federation, push)
+        same = next((one for one in attempts if one.attempt == envelope.attempt), None)
+        known = _known_receipt(session, same, push)
+        if known is not None:
+            return known
+        _refuse_conflicts(attempts, same, envelope)
+        bins, layout = _layout(session, federation, envelope)
+        admitted = push.body.admit(layout, GateContext(federation, envelope, push.phase, bins))
+    except EnvelopeRefused as refusal:
+        return _refuse_whole(session, federation, push, refusal.errors)
+    if not admitted.batch.num_rows:
+        return _refuse_records(session, federation, push, admitted.refused)
+    if same is None:
+        repository.supersede(session, attempts)
+    return _store(session, federation, push, envelope, admitted, same, actor)
+
+
+def refuse_malformed(
+    session: Session, federation: Federation, address: Address, body: bytes, error: DomainError
+) -> None:
+    """Count a body that is not what its media type says."""
+    whole = FieldError("body", error.code, error.message)
+    refusals = [(None, whole, hashlib.sha256(body).hexdigest())]
+    _keep_refusals(session, federation, address, refusals, None, clock.now())
+
+
+def _known_receipt(session: Session, same: Round | None, push: Push) -> Receipt | None:
+    if same is None:
+        return None
+    block = repository.block(session, same.id, push.number_in_round)
+    if block is None:
+        return None
+    if block.body_sha256 != push.sha256:
+        raise ConflictingPushError(same.attempt, push.number_in_round)
+    return Receipt.model_validate(block.receipt)
+
+
+def _refuse_conflicts(attempts: list[Round], same: Round | None, envelope: Envelope) -> None:
+    newest = attempts[-1].attempt if attempts else 0
+    if newest > envelope.attempt:
+        raise StaleAttemptError(envelope.attempt, newest)
+    if same is not None:
+        _refuse_another_round(same, envelope)
+
+
+def _refuse_another_round(known: Round, envelope: Envelope) -> None:
+    """A chunk has to speak of the same round as the others; who took part may be told anew."""
+    told = envelope.model_dump(mode="json", include={"model", "privacy"})
+    same = {
+        "global_step": known.global_step == envelope.global_step,
+        "bin_spec": known.bin_spec == envelope.bin_spec,
+        "retrain_request": known.retrain_request == envelope.retrain_request,
+        "model": known.envelope["model"] == told["model"],
+        "privacy": known.envelope["privacy"] == told["privacy"],
+    }
+    differing = tuple(name for name, holds in same.items() if not holds)
+    if differing:
+        raise ConflictingEnvelopeError(differing)
+
+
+def _layout(
+    session: Session, federation: Federation, envelope: Envelope
+) -> tuple[BinSpecIn | None, Layout]:
+    tags = tuple(sorted(federation.cohort_tags))
+    if envelope.bin_spec is None:
+        return layout_on(None, tags)
+    spec = repository.bin_spec(session, federation.id, envelope.bin_spec)
+    if spec is None:
+        message = "The federation has no bin spec of this id; define it with POST .../bin-specs."
+        raise EnvelopeRefused((FieldError("bin_spec", "unknown_bin_spec", message),))
+    return layout_on(Spec(spec.id, spec.document), tags)
+
+
+def _refuse_whole(
+    session: Session, federation: Federation, push: Push, errors: tuple[FieldError, ...]
+) -> InvalidRoundError:
+    refusals = [(None, errors[0], push.sha256)]
+    _keep_refusals(session, federation, push, refusals, None, clock.now())
+    return InvalidRoundError(errors)
+
+
+def _refuse_records(
+    session: Session, federation: Federation, push: Push, refused: list[Refused]
+) -> InvalidRoundError:
+    _keep_refusals(session, federation, push, _as_rows(refused), None, clock.now())
+    return InvalidRoundError(tuple(one.error for one in refused))
+
+
+_Row = tuple[int | None, FieldError, str]
+
+
+def _as_rows(refused: Sequence[Refused]) -> list[_Row]:
+    return [(one.index, one.error, one.sha256) for one in refused]
+
+
+def _keep_refusals(
+    session: Session,
+    federation: Federation,
+    push: Address,
+    refused: Sequence[_Row],
+    round_id: UUID | None,
+    at: datetime,
+) -> None:
+    session.add_all(
+        Refusal(
+            federation_id=federation.id,
+            round_id=round_id,
+            run=push.run,
+            number=push.number,
+            phase=push.phase.value,
+            index=index,
+            field=error.field,
+            code=error.code,
+            message=error.message,
+            record_sha256=sha256,
+            at=at,
+        )
+        for index, error, sha256 in refused
+    )
+
+
+def _store(
+    session: Session,
+    federation: Federation,
+    push: Push,
+    envelope: Envelope,
+    admitted: Admitted,
+    same: Round | None,
+    actor: str,
+) -> Receipt:
+    receipt = _receipt(federation, push, envelope, admitted, same)
+    round_ = same or _round(federation, push, envelope, receipt)
+    session.add(round_)
+    session.flush()
+    _add_chunk(session, round_, push, envelope, admitted, receipt)
+    rows = _as_rows(admitted.refused)
+    _keep_refusals(session, federation, push, rows, round_.id, receipt.received_at)
+    if push.chunk is None:
+        chunks.declare(session, federation, push, envelope.attempt, 1)
+    chunks.settle(session, round_, push.number_in_round)
+    audit.record(
+        session,
+        actor=actor,
+        action="round.ingest",
+        entity=f"round:{round_.id}",
+        federation_id=federation.id,
+        after=receipt.model_dump(mode="json", exclude={"refusals"}),
+    )
+    return receipt
+
+
+def _add_chunk(
+    session: Session,
+    round_: Round,
+    push: Push,
+    envelope: Envelope,
+    admitted: Admitted,
+    receipt: Receipt,
+) -> None:
+    earlier = repository.chunk_hashes(session, round_.id)
+    block = ReportBlock(
+        round_id=round_.id,
+        chunk=push.number_in_round,
+        body_sha256=push.sha256,
+        receipt=receipt.model_dump(mode="json"),
+        accepted=receipt.accepted,
+        quarantined=receipt.quarantined,
+        received_at=receipt.received_at,
+        data=blocks.pack(admitted.batch),
+    )
+    session.add(block)
+    if earlier and block.chunk < min(earlier):
+        _tell_anew(round_, envelope)
+    if earlier:
+        round_.accepted += block.accepted
+        round_.quarantined += block.quarantined
+    round_.body_sha256 = _digest({**earlier, block.chunk: block.body_sha256})
+
+
+def _digest(hashes: dict[int, str]) -> str:
+    """A single chunk's hash, or one over all of theirs in the order of their numbers."""
+    if len(hashes) == 1:
+        return next(iter(hashes.values()))
+    lines = "\n".join(f"{chunk} {hashes[chunk]}" for chunk in sorted(hashes))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _receipt(
+    federation: Federation,
+    push: Push,
+    envelope: Envelope,
+    admitted: Admitted,
+    same: Round | None,
+) -> Receipt:
+    return Receipt(
+        receipt_id=new_id(),
+        round_id=new_id() if same is None else same.id,
+        federation=federation.name,
+        run=push.run,
+        round=push.number,
+        phase=push.phase,
+        attempt=envelope.attempt,
+        chunk=push.number_in_round,
+        body_sha256=push.sha256,
+        received_at=clock.now(),
+        accepted=admitted.batch.num_rows,
+        quarantined=len(admitted.refused),
+        refusals=[
+            RefusalOut(
+                index=one.index,
+                field=one.error.field,
+                code=one.error.code,
+                message=one.error.message,
+            )
+            for one in admitted.refused
+        ],
+    )
+
+
+def _round(federation: Federation, push: Push, envelope: Envelope, receipt: Receipt) -> Round:
+    model = envelope.model
+    round_ = Round(
+        id=receipt.round_id,
+        federation_id=federation.id,
+        run=push.run,
+        number=push.number,
+        phase=push.phase.value,
+        attempt=envelope.attempt,
+        global_step=envelope.global_step,
+        model=model.name,
+        version=model.version,
+        canary_version=model.canary_version,
+        retrain_request=envelope.retrain_request,
+        bin_spec=envelope.bin_spec,
+        started_at=envelope.started_at,
+        ended_at=envelope.ended_at,
+        envelope={},
+        body_sha256=push.sha256,
+        accepted=receipt.accepted,
+        quarantined=receipt.quarantined,
+        state="receiving",
+        received_at=receipt.received_at,
+        closes_at=chunks.deadline(federation),
+    )
+    _tell_anew(round_, envelope)
+    return round_
+
+
+def _tell_anew(round_: Round, envelope: Envelope) -> None:
+    """What may differ between chunks: the lowest of them tells it, whenever it came."""
+    round_.started_at, round_.ended_at = envelope.started_at, envelope.ended_at
+    round_.envelope = envelope.model_dump(
+        mode="json", include={"model", "strategy", "participation", "privacy"}
+    )

@@ -1,0 +1,172 @@
+"""The screen: which records of a batch are good beyond doubt, by a few sweeps over its columns.
+
+What passes here passes the gate too (`gate.check_record`); what does not is merely in doubt, and
+the gate has the last word on it and names the field. So the screen may be coarse, and never lax.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from app.rounds.columns import numbers_of
+from app.rounds.gate import SLACK, GateContext
+from app.rounds.layout import COHORT, Column, Kind, Layout
+from app.rounds.schemas import MAX_INT, MAX_NUMBER, MAX_RECORD_BYTES, Phase
+
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+PSEUDONYM_BYTES = 34
+# So many characters does a number, or a text, take in JSON at most, with a comma.
+WIDEST_NUMBER, WIDEST_TEXT = 25, 80
+SIGNED = ("metrics", "canary.metrics")  # blocks whose numbers may be below 0
+MOST_COSINE = 1.001
+STATUSES = pa.array(["ok", "error", "timeout"])
+_IS_HEX = np.isin(np.arange(256), np.frombuffer(b"0123456789abcdef", np.uint8))
+
+
+def doubtful(batch: pa.RecordBatch, layout: Layout, context: GateContext) -> Mask:
+    """Which records the gate has to look at, shape (records,)."""
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    found: Mask = np.zeros(batch.num_rows, dtype=np.bool_)
+    if not _can_judge(columns, layout, context):
+        return ~found
+    for mask in (
+        *_texts(columns, context),
+        *_numbers(columns, layout),
+        *_count_columns(columns, layout, noisy=context.noisy),
+        *(() if context.noisy else _moments(columns)),
+    ):
+        found |= mask
+    return found
+
+
+def _can_judge(columns: dict[str, pa.Array], layout: Layout, context: GateContext) -> bool:
+    """Whether the columns are such that one sweep can clear a record."""
+    required = {"client", "num_examples"} <= columns.keys()
+    in_phase = context.phase is Phase.CANARY or not any(n.startswith("canary.") for n in columns)
+    return required and in_phase and not _may_be_too_large(columns, layout)
+
+
+def _may_be_too_large(columns: dict[str, pa.Array], layout: Layout) -> bool:
+    """Whether some record could be over the cap when it is written as JSON."""
+    names = sum(len(name) + WIDEST_TEXT for name in columns)
+    counts = [name for name in columns if layout[name].kind is Kind.COUNTS]
+    numbers = sum(layout[name].size for name in counts)
+    if names + numbers * WIDEST_NUMBER <= MAX_RECORD_BYTES:
+        return False
+    widths = (layout[name].size * _width(numbers_of(columns[name])) for name in counts)
+    return names + sum(widths) > MAX_RECORD_BYTES
+
+
+def _width(counts: NDArray[Any]) -> int:
+    """How many characters each takes at most, with `.0` and a comma."""
+    with np.errstate(invalid="ignore"):
+        whole = bool((counts == np.trunc(counts)).all()) and float(np.abs(counts).max()) < MAX_INT
+    return len(str(int(np.abs(counts).max()))) + len("-.0,") if whole else WIDEST_NUMBER
+
+
+def _texts(columns: dict[str, pa.Array], context: GateContext) -> Iterator[Mask]:
+    yield _malformed_pseudonyms(columns["client"])
+    if (status := columns.get("status")) is not None:
+        yield ~_among(status, STATUSES)
+    if (code := columns.get("error_code")) is not None:
+        yield _told(code)
+    for name, array in columns.items():
+        if name.startswith(COHORT):
+            allowed = context.federation.cohort_tags.get(name.removeprefix(COHORT), ())
+            yield ~_among(array, pa.array(allowed, pa.string()))
+
+
+def _malformed_pseudonyms(clients: pa.StringArray) -> Mask:
+    """Those that are not `c_` and 32 hex digits, and all if one of them stands there twice."""
+    everywhere = np.ones(len(clients), dtype=np.bool_)
+    if clients.null_count or pc.count_distinct(clients).as_py() < len(clients):
+        return everywhere
+    lengths = pc.binary_length(clients).to_numpy()
+    if not (lengths == PSEUDONYM_BYTES).all():
+        return everywhere
+    _, offsets, data = clients.buffers()
+    start = np.frombuffer(offsets, np.int32)[clients.offset]
+    letters = np.frombuffer(data, np.uint8)[start : start + PSEUDONYM_BYTES * len(clients)]
+    letters = letters.reshape(-1, PSEUDONYM_BYTES)
+    prefixed = (letters[:, 0] == ord("c")) & (letters[:, 1] == ord("_"))
+    malformed: Mask = ~(prefixed & _IS_HEX[letters[:, 2:]].all(axis=1))
+    return malformed
+
+
+def _numbers(columns: dict[str, pa.Array], layout: Layout) -> Iterator[Mask]:
+    examples = _dense(columns["num_examples"])
+    yield _null(columns["num_examples"]) | (examples < 0) | (examples > MAX_INT)
+    for name, array in columns.items():
+        if layout[name].kind is Kind.NUMBER:
+            low, high = _bounds(name)
+            values = _dense(array)
+            yield ~((values >= low) & (values <= high))  # NaN is in no bounds
+
+
+def _bounds(name: str) -> tuple[float, float]:
+    if name == "update.cosine":
+        return -MOST_COSINE, MOST_COSINE
+    signed = name.rpartition(".")[0] in SIGNED
+    return (-MAX_NUMBER if signed else 0.0), MAX_NUMBER
+
+
+def _count_columns(columns: dict[str, pa.Array], layout: Layout, *, noisy: bool) -> Iterator[Mask]:
+    examples = _dense(columns["num_examples"])
+    for name, array in columns.items():
+        if layout[name].kind is Kind.COUNTS:
+            counts = numbers_of(array)
+            wrong = _impossible(counts) if noisy else _inexact(counts, examples, layout[name])
+            yield wrong & _told(array) if array.null_count else wrong
+
+
+def _impossible(counts: NDArray[Any]) -> Mask:
+    wrong: Mask = ~(np.abs(counts) <= MAX_NUMBER).all(axis=1)
+    return wrong
+
+
+def _inexact(counts: NDArray[Any], examples: NDArray[Any], column: Column) -> Mask:
+    """Those with a count that is negative, broken or not finite, or with more than the examples."""
+    sums = counts.reshape(len(counts), column.rows, column.columns).sum(axis=2)
+    with np.errstate(invalid="ignore"):
+        wrong: Mask = ~((sums <= examples[:, None]).all(axis=1) & (counts.min(axis=1) >= 0))
+        if counts.dtype.kind == "f":
+            wrong |= (counts != np.trunc(counts)).any(axis=1)
+    return wrong
+
+
+def _moments(columns: dict[str, pa.Array]) -> Iterator[Mask]:
+    examples = _dense(columns["num_examples"])
+    for block in SIGNED:
+        total, squares = columns.get(f"{block}.loss_sum"), columns.get(f"{block}.loss_sumsq")
+        if total is not None and squares is not None:
+            both = _told(total) & _told(squares)
+            least = _dense(total) ** 2 / np.maximum(examples, 1)
+            yield both & ~(_dense(squares) >= least * (1 - SLACK) - SLACK)
+        if (right := columns.get(f"{block}.correct_count")) is not None:
+            yield _told(right) & ~((_dense(right) >= 0) & (_dense(right) <= examples))
+
+
+def _among(array: pa.Array, allowed: pa.Array) -> Mask:
+    """Which are null or one of these."""
+    found: Mask = _null(array) | np.asarray(pc.is_in(array, value_set=allowed))
+    return found
+
+
+def _dense(array: pa.Array) -> NDArray[Any]:
+    """The numbers, 0 for what is null."""
+    whole = array.fill_null(0) if array.null_count else array
+    numbers: NDArray[Any] = whole.to_numpy()
+    return numbers
+
+
+def _null(array: pa.Array) -> Mask:
+    return np.asarray(array.is_null())
+
+
+def _told(array: pa.Array) -> Mask:
+    return np.asarray(array.is_valid())
