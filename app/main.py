@@ -11,6 +11,7 @@ from app.core.database import database
 from app.core.health import router as health
 from app.core.metrics import Sample, Source, by_label
 from app.core.openapi import describe_raw_bodies
+from app.core.pressure import Pressure
 from app.core.settings import Settings
 from app.core.settings import settings as read_settings
 from app.drift.report_router import router as reports
@@ -67,6 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.database = database(settings.database)
+    app.state.pressure = Pressure(settings)
     app.add_middleware(Gunzip, limit=settings.max_body_bytes)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     problems.install(app)

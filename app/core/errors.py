@@ -39,10 +39,17 @@ class DomainError(Exception):
     code: ClassVar[str] = "error"
     kind: ClassVar[ErrorKind] = ErrorKind.INVALID
 
-    def __init__(self, message: str, errors: tuple[FieldError, ...] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        errors: tuple[FieldError, ...] = (),
+        *,
+        retry_after: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.errors = errors
+        self.retry_after = retry_after  # seconds
 
     @property
     def title(self) -> str:

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from sqlmodel import Session
 
 from app.core.database import Database
+from app.core.pressure import Pressure
 from app.core.settings import Settings
 
 
@@ -20,8 +21,14 @@ def _database(request: Request) -> Database:
     return database
 
 
+def _pressure(request: Request) -> Pressure:
+    pressure: Pressure = request.app.state.pressure
+    return pressure
+
+
 SettingsDep = Annotated[Settings, Depends(_settings)]
 DatabaseDep = Annotated[Database, Depends(_database)]
+PressureDep = Annotated[Pressure, Depends(_pressure)]
 
 
 def _writing_session(database: DatabaseDep) -> Iterator[Session]:

@@ -133,6 +133,12 @@ def depth(session: Session) -> dict[str, int]:
     return {state.value: 0 for state in OutboxState} | dict(counts)
 
 
+def waiting(session: Session, most: int) -> int:
+    """How many rows wait, counted up to `most`."""
+    some = select(OutboxRow.id).where(OutboxRow.state == OutboxState.PENDING).limit(most)
+    return session.exec(select(func.count()).select_from(some.subquery())).one()
+
+
 def oldest_pending(session: Session) -> datetime | None:
     """When the oldest row that still waits was written."""
     waiting = select(func.min(OutboxRow.created_at)).where(OutboxRow.state == OutboxState.PENDING)

@@ -70,7 +70,10 @@ def install(app: FastAPI) -> None:
 
 def _domain_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DomainError)
-    return problem(error.kind.value, error.code, error.title, error.message, error.errors)
+    answer = problem(error.kind.value, error.code, error.title, error.message, error.errors)
+    if error.retry_after is not None:
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 def _validation_error(_request: Request, error: Exception) -> JSONResponse:
@@ -93,11 +96,23 @@ def _http_error(_request: Request, error: Exception) -> JSONResponse:
 
 
 def _database_unavailable(_request: Request, error: Exception) -> JSONResponse:
+    if _is_full(error):
+        log.error("database.full", error=str(error))
+        detail = "The database has no room left; nothing was stored. Send the same again later."
+        answer = problem(ErrorKind.UNAVAILABLE.value, "storage_full", "Storage full", detail)
+        answer.headers["Retry-After"] = "60"
+        return answer
     log.error("database.unavailable", error=str(error))
     detail = "The database does not answer; nothing was stored. Send the same request again."
     answer = problem(ErrorKind.UNAVAILABLE.value, "unavailable", "Unavailable", detail)
     answer.headers["Retry-After"] = "5"
     return answer
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether SQLite or PostgreSQL say that the disk is full."""
+    cause = getattr(error, "orig", None)
+    return "disk is full" in str(cause) or getattr(cause, "sqlstate", None) == "53100"
 
 
 def _somebody_was_first(_request: Request, error: Exception) -> JSONResponse:

@@ -56,6 +56,17 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address the API listens on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port the API listens on.")
     max_body_bytes: int = Field(default=8 * 2**20, description="Largest push, in bytes.")
+    push_rate: str = Field(
+        default="6000/minute",
+        pattern=r"^[1-9]\d{0,8}/(second|minute|hour|day)$",
+        description="Most pushes of one key, such as 100/second.",
+    )
+    max_backlog: int = Field(
+        default=10_000, ge=1, description="Pieces of waiting work from which pushes are put off."
+    )
+    min_free_mb: int = Field(
+        default=200, ge=0, description="MiB of the data folder's disk that pushes leave free."
+    )
     sweep_seconds: float = Field(
         default=1.0, gt=0, description="Seconds between two looks for due outbox rows."
     )

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, status
 from fastapi.responses import JSONResponse
 
 from app.core.errors import DomainError
-from app.core.http import ReadSession, WriteSession
+from app.core.http import PressureDep, ReadSession, WriteSession
 from app.core.ids import Slug
 from app.core.problems import problem
 from app.federations.dependencies import Access, in_federation
@@ -34,6 +34,12 @@ router = APIRouter(prefix="/v1/federations/{federation}", tags=["rounds"])
 
 Reader = Annotated[Access, Depends(in_federation(Permission.READ))]
 Pusher = Annotated[Access, Depends(in_federation(Permission.PUSH_ROUNDS))]
+
+
+def _with_room(access: Pusher, pressure: PressureDep, session: ReadSession) -> None:
+    pressure.admit(session, access.principal.key_id)
+
+
 SpecId = Annotated[str, Path(pattern=r"^bs_[0-9a-f]{16}$", description="Id of a bin spec.")]
 
 
@@ -70,6 +76,7 @@ Chunk = Annotated[
     status_code=status.HTTP_202_ACCEPTED,
     response_model=Receipt,
     openapi_extra=_PUSH_BODY,
+    dependencies=[Depends(_with_room)],
 )
 def push_round(
     run: Slug,

@@ -1,0 +1,121 @@
+"""Pressure: when a push has to wait, and for how long. What is answered 2xx was stored.
+
+A key calls too often, the work that waits is too much, or the disk is nearly full: each is a
+refusal with a time to come back, before the body is looked at. Rates are counted in Redis where it
+is the broker, for all processes of the API together, and else in the one process there is.
+"""
+
+import shutil
+import time
+from dataclasses import dataclass, field
+from math import ceil
+from threading import Lock
+from uuid import UUID
+
+import structlog
+from limits import parse
+from limits.errors import StorageError
+from limits.storage import MemoryStorage, Storage, storage_from_string
+from limits.strategies import SlidingWindowCounterRateLimiter
+from sqlmodel import Session
+
+from app.core import outbox
+from app.core.errors import DomainError, ErrorKind
+from app.core.settings import Settings
+
+BACKLOG_SECONDS, BACKLOG_AGE_SECONDS, FULL_SECONDS = 10, 1.0, 60
+MEBIBYTE = 2**20
+
+log = structlog.get_logger(__name__)
+
+
+class TooManyPushesError(DomainError):
+    """The key pushed more often than its rate."""
+
+    code = "too_many_pushes"
+    kind = ErrorKind.TOO_MANY
+
+    def __init__(self, rate: str, retry_after: int) -> None:
+        super().__init__(
+            f"This key has used up its {rate} pushes; nothing was stored. Send the same again in"
+            f" {retry_after} s, or more clients in one push.",
+            retry_after=retry_after,
+        )
+
+
+class BacklogError(DomainError):
+    """More work waits than may."""
+
+    code = "backlog"
+    kind = ErrorKind.TOO_MANY
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Too many rounds wait to be judged; nothing was stored. Send the same again later.",
+            retry_after=BACKLOG_SECONDS,
+        )
+
+
+class StorageFullError(DomainError):
+    """The disk has less room than has to stay free."""
+
+    code = "storage_full"
+    kind = ErrorKind.UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The service's disk is nearly full; nothing was stored. Send the same again later.",
+            retry_after=FULL_SECONDS,
+        )
+
+
+@dataclass
+class Pressure:
+    """What the API of this process knows of its load."""
+
+    settings: Settings
+    _waiting: int = 0
+    _counted_at: float = float("-inf")
+    _lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self._rate = parse(self.settings.push_rate)
+        self._limiter = SlidingWindowCounterRateLimiter(_storage(self.settings))
+
+    def admit(self, session: Session, key_id: UUID) -> None:
+        """Let a push of this key in.
+
+        Raises:
+            TooManyPushesError, BacklogError, StorageFullError: with when to come back.
+        """
+        self._hit(str(key_id))
+        if self._backlog(session) >= self.settings.max_backlog:
+            raise BacklogError
+        free = shutil.disk_usage(self.settings.data_dir).free
+        if free < self.settings.min_free_mb * MEBIBYTE:
+            raise StorageFullError
+
+    def _hit(self, key: str) -> None:
+        try:
+            within = self._limiter.hit(self._rate, key)
+            reset = 0.0 if within else self._limiter.get_window_stats(self._rate, key).reset_time
+        except StorageError as error:
+            # Rates protect, and do not guard: without the counter a push is let in.
+            log.warning("pressure.rate_unknown", error=str(error))
+            return
+        if not within:
+            raise TooManyPushesError(self.settings.push_rate, max(1, ceil(reset - time.time())))
+
+    def _backlog(self, session: Session) -> int:
+        """How much work waits, up to the limit, as it was a second ago at most."""
+        with self._lock:
+            if time.monotonic() - self._counted_at > BACKLOG_AGE_SECONDS:
+                self._waiting = outbox.waiting(session, self.settings.max_backlog)
+                self._counted_at = time.monotonic()
+            return self._waiting
+
+
+def _storage(settings: Settings) -> Storage:
+    if settings.broker.startswith(("redis://", "rediss://")):
+        return storage_from_string(settings.broker, wrap_exceptions=True)
+    return MemoryStorage()
