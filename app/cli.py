@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands import audit, dashboards, db, demo, federations, serve
+from app.commands import audit, dashboards, db, demo, federations, push, rounds, serve, watch
 
 cli = typer.Typer(
     name="vigie",
@@ -17,6 +17,9 @@ cli.command("api")(serve.api)
 cli.command("worker")(serve.worker)
 cli.command("beat")(serve.beat)
 cli.command("demo")(demo.demo)
+cli.command("push")(push.push)
+cli.command("rounds")(rounds.rounds)
+cli.command("watch")(watch.watch)
 cli.add_typer(db.cli, name="db")
 cli.add_typer(audit.cli, name="audit")
 cli.add_typer(federations.cli, name="federations")

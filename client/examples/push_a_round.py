@@ -4,7 +4,6 @@ Needs VIGIE_URL, VIGIE_API_KEY, VIGIE_FEDERATION and, in 64 hex digits, VIGIE_PS
 """
 
 import os
-from datetime import datetime, timedelta, timezone
 
 from vigie_client import Pseudonyms, RoundReporter
 
@@ -15,27 +14,26 @@ ANSWERS = {"hospital-1": (900, 410.2, 288.1, 742), "hospital-2": (1210, 560.9, 4
 def main() -> None:
     """Push the round and wait for its receipt."""
     pseudonym = Pseudonyms(bytes.fromhex(os.environ["VIGIE_PSEUDONYM_KEY"]))
-    ended = datetime.now(timezone.utc)
-    body = {
-        "schema_version": 1,
-        "attempt": 1,
-        "global_step": 1,
-        "model": {"name": "stroke", "version": "1"},
-        "started_at": (ended - timedelta(minutes=5)).isoformat(),
-        "ended_at": ended.isoformat(),
-        "clients": [
-            {
-                "client": pseudonym(identity),
-                "status": "ok",
-                "num_examples": examples,
-                "metrics": {"loss_sum": loss, "loss_sumsq": squares, "correct_count": correct},
-            }
-            for identity, (examples, loss, squares, correct) in ANSWERS.items()
-        ],
-    }
+    clients = [
+        {
+            "client": pseudonym(identity),
+            "num_examples": examples,
+            "metrics": {"loss_sum": loss, "loss_sumsq": squares, "correct_count": correct},
+        }
+        for identity, (examples, loss, squares, correct) in ANSWERS.items()
+    ]
     url, key = os.environ["VIGIE_URL"], os.environ["VIGIE_API_KEY"]
     with RoundReporter(url, key, os.environ["VIGIE_FEDERATION"], "vigie-spool") as reporter:
-        reporter.push("run-1", 1, "evaluate", body)
+        reporter.report(
+            "run-1",
+            1,
+            "evaluate",
+            clients,
+            model="stroke",
+            version="1",
+            global_step=1,
+            seconds=300.0,
+        )
         print("delivered" if reporter.flush(timeout=10) else "spooled; sent at the next start")
 
 

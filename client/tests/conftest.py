@@ -1,5 +1,6 @@
 """Two stand-ins for the service: scripted answers in memory, and a real HTTP server on loopback."""
 
+import gzip
 import hashlib
 import json
 import threading
@@ -118,6 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
         status, answer = self.service.take(self.path, body)
         content = json.dumps(answer).encode()
         try:

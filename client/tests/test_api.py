@@ -109,6 +109,15 @@ def test_bin_specs_rounds_and_versions(api: VigieApi, service: ScriptedService) 
     assert json.loads(versions.content)["parent_version"] == "2"
 
 
+def test_verdicts_and_incidents(api: VigieApi, service: ScriptedService) -> None:
+    service.script.extend([httpx.Response(200, json=[{"id": "v"}]), httpx.Response(200, json=[])])
+    assert api.verdicts("round/1") == [{"id": "v"}]
+    assert api.incidents(limit=3) == []
+    verdicts, incidents = (request.url.raw_path for request in service.requests)
+    assert verdicts == b"/base/v1/federations/stroke/rounds/round%2F1/verdicts"
+    assert incidents == b"/base/v1/federations/stroke/incidents?limit=3"
+
+
 def test_a_digest_that_is_none_is_refused_before_sending(
     api: VigieApi, service: ScriptedService
 ) -> None:

@@ -22,10 +22,12 @@ CHILD = """
 import sys, threading
 from vigie_client import RoundReporter
 
-url, key, spool, run = sys.argv[1:]
+url, key, spool, run, size = sys.argv[1:]
 reporter = RoundReporter(url, key, "stroke", spool)
+clients = [{"client": f"c_{n:032x}", "counts": list(range(50))} for n in range(int(size))]
 for number in range(200):
-    reporter.push(run, number, "fit", {"attempt": 1, "global_step": number})
+    body = {"attempt": 1, "global_step": number, "clients": clients}
+    reporter.push(run, number, "fit", body)
     print(number, flush=True)
 threading.Event().wait()
 """
@@ -60,16 +62,18 @@ def answering(request: pytest.FixtureRequest, loopback: LoopbackService) -> Iter
 
 
 @pytest.mark.usefixtures("answering")
+@pytest.mark.parametrize("size", [0, 1000], ids=["small rounds", "rounds of 1000 clients"])
 def test_every_push_that_was_taken_is_delivered_once(
-    loopback: LoopbackService, key: str, tmp_path: Path
+    loopback: LoopbackService, key: str, tmp_path: Path, size: int
 ) -> None:
     taken = {}
     for kill, pushes in enumerate([1, 7, 30]):
         run = f"run-{kill}"
-        taken[run] = kill_after(start_child(loopback.url, key, str(tmp_path), run), pushes)
+        child = start_child(loopback.url, key, str(tmp_path), run, str(size))
+        taken[run] = kill_after(child, pushes)
     loopback.hold.set()
     with RoundReporter(loopback.url, key, "stroke", tmp_path) as reporter:
-        assert reporter.flush(10)
+        assert reporter.flush(60)
         assert (reporter.pending, reporter.refused) == (0, 0)
     for run, numbers in taken.items():
         expected = [f"/v1/federations/stroke/runs/{run}/rounds/{n}/fit" for n in numbers]

@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from vigie_client import Backoff, Receipt, VigieApi
+from vigie_client.bodies import Body
 from vigie_client.delivery import Delivery
-from vigie_client.push import Push
+from vigie_client.push import Address, Push
 from vigie_client.spool import Spool
 
 if TYPE_CHECKING:
@@ -42,9 +43,18 @@ def deliver(spool: Spool, service: ScriptedService, key: str) -> Deliver:
     return make
 
 
+def put(spool: Spool, push: bytes) -> None:
+    """A push as the thread behind ``RoundReporter.push`` leaves it."""
+    spool.add(b"")
+    newcomer = spool.newcomer()
+    assert newcomer is not None
+    spool.settle(newcomer[0], push)
+
+
 def add(spool: Spool, *rounds: int, federation: str = "stroke") -> None:
     for number in rounds:
-        spool.add(Push(federation, "run-1", number, "fit", b"{}").to_bytes())
+        address = Address(federation, "run-1", number, "fit")
+        put(spool, Push(address, Body(b"{}")).to_bytes())
 
 
 def test_pushes_leave_in_order(spool: Spool, service: ScriptedService, deliver: Deliver) -> None:
@@ -53,6 +63,24 @@ def test_pushes_leave_in_order(spool: Spool, service: ScriptedService, deliver: 
     assert [delivery.step() for _ in range(4)] == [0.0, 0.0, 0.0, None]
     assert service.paths == ["3/fit", "1/fit", "2/fit"]
     assert (delivery.delivered, spool.pending) == (3, 0)
+
+
+def test_a_body_keeps_its_media_type_through_the_spool(
+    spool: Spool, service: ScriptedService, deliver: Deliver
+) -> None:
+    address = Address("stroke", "run-1", 1, "fit")
+    put(spool, Push(address, Body(b"{}", "application/x-bulk")).to_bytes())
+    deliver().step()
+    assert service.requests[0].headers["Content-Type"] == "application/x-bulk"
+
+
+def test_a_push_of_an_earlier_version_is_json(
+    spool: Spool, service: ScriptedService, deliver: Deliver
+) -> None:
+    put(spool, b'{"federation":"stroke","phase":"fit","round":1,"run":"run-1"}\n{"attempt":1}')
+    deliver().step()
+    assert service.requests[0].headers["Content-Type"] == "application/json"
+    assert service.requests[0].content == b'{"attempt":1}'
 
 
 def test_the_receipt_is_on_disk_when_the_push_is_gone(
@@ -121,7 +149,7 @@ def test_what_another_wrote_into_the_spool_is_set_aside_unsent(
     spool: Spool, service: ScriptedService, deliver: Deliver, tmp_path: Path
 ) -> None:
     for foreign in (b"", b"not json\n{}", b"[]\n{}", b'{"run": "r"}\n{}'):
-        spool.add(foreign)
+        put(spool, foreign)
     add(spool, 1, federation="other")
     delivery = deliver()
     assert [delivery.step() for _ in range(6)] == [0.0] * 5 + [None]

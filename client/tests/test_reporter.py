@@ -1,16 +1,23 @@
 from __future__ import annotations
 
+import json
 import logging
 import math
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import numpy as np
 import pytest
 
+import vigie_client
 from vigie_client import Backoff, Receipt, RoundReporter, SpoolFull, SpoolLocked
 
 if TYPE_CHECKING:
@@ -135,13 +142,13 @@ def test_a_full_spool_is_an_error_for_the_newest(report: Report, service: Script
     reporter.push("run-1", 1, "fit", {})
     with pytest.raises(SpoolFull):
         reporter.push("run-1", 2, "fit", {})
-    assert reporter.pending == 1
+    assert (reporter.pending, reporter.turned_away) == (1, 1)
 
 
 @pytest.mark.parametrize(
     ("address", "body", "message"),
     [
-        (("run-1", 1, "fit"), {"clients": [{"x": math.nan}]}, r"clients\.0\.x is nan"),
+        (("run-1", 1, "fit"), {"clients": [{"x": object()}]}, r"clients\.0\.x is <object"),
         (("run-1", 1, "train"), {}, "expected one of fit, evaluate, canary, serve"),
         (("run-1", -1, "fit"), {}, "expected 0 or more"),
         (("", 1, "fit"), {}, "run has 0 characters"),
@@ -155,6 +162,96 @@ def test_what_cannot_be_sent_is_refused_at_once(
     with pytest.raises(ValueError, match=message):
         reporter.push(*address, body)
     assert reporter.pending == 0
+
+
+def test_a_body_with_nan_is_set_aside_and_told_and_the_next_goes_out(
+    report: Report, service: ScriptedService, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    reporter = report()
+    reporter.push("run-1", 1, "fit", {"clients": [{"loss": 1.0}, {"loss": math.nan}]})
+    reporter.push("run-1", 2, "fit", {"clients": []})
+    assert reporter.flush(5)
+    assert service.paths == ["2/fit"]
+    assert (reporter.pending, reporter.delivered, reporter.refused) == (0, 1, 1)
+    assert "clients.1.loss is nan; expected a finite number" in caplog.text
+    problem = json.loads((tmp_path / "refused/000000000001.problem.json").read_bytes())
+    assert (problem["status"], problem["type"]) == (0, "urn:vigie:problem:unsendable_body")
+    mendable = tmp_path / "refused/000000000001.push"
+    mendable.write_bytes(mendable.read_bytes().replace(b"NaN", b"2.0"))
+    assert reporter.replay_refused() == 1
+    assert reporter.flush(5)
+    assert json.loads(service.requests[-1].content)["clients"] == [{"loss": 1.0}, {"loss": 2.0}]
+
+
+def test_what_was_handed_over_in_a_backoff_is_on_disk_for_good_at_once(
+    report: Report, service: ScriptedService, tmp_path: Path
+) -> None:
+    service.script.append(httpx.Response(503))
+    reporter = report(backoff=NEVER)
+    for number in range(1, 4):
+        reporter.push("run-1", number, "fit", {"attempt": 1})
+    deadline = time.monotonic() + 5
+    while reporter._spool.incoming and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(list((tmp_path / "pending").iterdir())) == 3
+    assert list((tmp_path / "incoming").iterdir()) == []
+    assert reporter.pending == 3
+
+
+def test_report_makes_the_envelope_and_its_times(
+    report: Report, service: ScriptedService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ten = {"Date": "Sat, 21 Nov 2026 10:00:00 GMT"}
+    service.script.append(httpx.Response(200, headers=ten))
+    reporter = report()
+    local = datetime(2026, 11, 21, 9, 0, tzinfo=timezone.utc).timestamp()
+    monkeypatch.setattr(reporter.clock, "local", lambda: local)  # an hour behind
+    record = {"client": "c_" + "0" * 32, "num_examples": np.int64(9), "label_counts": np.arange(2)}
+    for number in (1, 2):
+        reporter.report(
+            "run-1", number, "canary", [record], model="late", version="1", canary_version="2",
+            global_step=7, seconds=60.0, privacy={"mechanism": "none"}, bin_spec=None,
+        )  # fmt: skip
+        assert reporter.flush(5)
+    asked, first, second = service.requests
+    assert (asked.method, asked.url.path) == ("GET", "/healthz")
+    assert json.loads(first.content) == json.loads(second.content)
+    assert json.loads(second.content) == {
+        "schema_version": 1,
+        "attempt": 1,
+        "global_step": 7,
+        "model": {"name": "late", "version": "1", "canary_version": "2"},
+        "privacy": {"mechanism": "none"},
+        "clients": [{"client": "c_" + "0" * 32, "num_examples": 9, "label_counts": [0, 1]}],
+        "started_at": "2026-11-21T09:59:01+00:00",
+        "ended_at": "2026-11-21T10:00:01+00:00",
+    }
+
+
+def test_report_takes_this_machines_time_where_no_other_is_to_be_had(
+    report: Report, service: ScriptedService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.script.append(httpx.ConnectError("down"))
+    reporter = report()
+    monkeypatch.setattr(reporter.clock, "local", lambda: 0.0)
+    reporter.report("r", 1, "fit", [], model="m", version="1", global_step=1, seconds=0.5)
+    assert reporter.flush(5)
+    assert json.loads(service.requests[-1].content)["ended_at"] == "1970-01-01T00:00:00+00:00"
+
+
+def test_closing_is_seen_to_at_the_end_of_the_program(
+    loopback: LoopbackService, key: str, tmp_path: Path
+) -> None:
+    program = (
+        "from vigie_client import RoundReporter\n"
+        f"reporter = RoundReporter({loopback.url!r}, {key!r}, 'stroke', {str(tmp_path)!r})\n"
+        "reporter.push('run-1', 1, 'fit', {'attempt': 1})\n"
+    )
+    source = Path(vigie_client.__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": str(source)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, check=False, timeout=30)
+    assert done.returncode == 0
+    assert loopback.first_seen == ["/v1/federations/stroke/runs/run-1/rounds/1/fit"]
 
 
 def test_the_body_may_change_after_the_push(report: Report, service: ScriptedService) -> None:

@@ -2,8 +2,12 @@
 
 from vigie_client._version import __version__
 from vigie_client.api import VigieApi
+from vigie_client.async_api import AsyncVigieApi
+from vigie_client.async_reporter import AsyncRoundReporter
 from vigie_client.backoff import Backoff
 from vigie_client.bins import Bins
+from vigie_client.bodies import Body
+from vigie_client.clock import ServerClock
 from vigie_client.errors import (
     FieldError,
     LeaseLost,
@@ -21,17 +25,22 @@ from vigie_client.models import (
     RetrainRequest,
     TrainedVersion,
 )
+from vigie_client.noise import Noise, common_privacy
 from vigie_client.pseudonym import Pseudonyms, generate_key
 from vigie_client.reporter import RoundReporter
 from vigie_client.retrain import Progress, RetrainWorker, Train
 from vigie_client.summary import Summary
 
 __all__ = [
+    "AsyncRoundReporter",
+    "AsyncVigieApi",
     "Backoff",
     "Bins",
+    "Body",
     "FieldError",
     "LeaseLost",
     "ModelVersion",
+    "Noise",
     "Phase",
     "Progress",
     "Pseudonyms",
@@ -40,6 +49,7 @@ __all__ = [
     "RetrainRequest",
     "RetrainWorker",
     "RoundReporter",
+    "ServerClock",
     "SpoolFull",
     "SpoolLocked",
     "Summary",
@@ -50,5 +60,6 @@ __all__ = [
     "VigieError",
     "VigieUnreachable",
     "__version__",
+    "common_privacy",
     "generate_key",
 ]

@@ -1,39 +1,28 @@
 """The HTTP API, one method a call: no retries, no state. Thread-safe, as ``httpx.Client`` is."""
 
-import dataclasses
-import gzip
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
 
 import httpx
 
-from vigie_client._version import __version__
-from vigie_client.canonical import canonical
-from vigie_client.errors import VigieUnreachable
-from vigie_client.models import (
-    LONGEST_NAME,
-    ModelVersion,
-    Phase,
-    Receipt,
-    RetrainRequest,
-    TrainedVersion,
-    check_weights_sha256,
-)
-from vigie_client.problems import error_from
+from vigie_client import calls
+from vigie_client.bodies import Body
+from vigie_client.calls import Call
+from vigie_client.clock import ServerClock
+from vigie_client.models import ModelVersion, Phase, Receipt, RetrainRequest, TrainedVersion
+from vigie_client.wire import ALIVE, Wire
 
-_NO_CONTENT = 204
-_LARGE = 8192  # bytes, from which packing costs less than sending
-_FAST = 1  # counts pack nearly as well as at the highest level
 T = TypeVar("T")
 
 
 class VigieApi:
     """One federation's corner of the API, under one key.
 
-    ``transport`` stands in for the network in tests. Every method raises ``VigieError`` for an
-    answer that is no success and ``VigieUnreachable`` when no usable answer came.
+    ``transport`` stands in for the network in tests; ``clock`` learns the service's time from its
+    answers. Every method raises ``VigieError`` for an answer that is no success and
+    ``VigieUnreachable`` when no usable answer came.
     """
 
     def __init__(
@@ -43,24 +32,22 @@ class VigieApi:
         federation: str,
         *,
         timeout: float = 10.0,
+        clock: ServerClock | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Open no connection yet; ``ValueError`` for a URL, key or name that cannot work."""
-        self._url = _checked_url(url)
-        self.federation = _checked_federation(federation)
+        self.clock = clock or ServerClock()
+        self._wire = Wire(url, api_key, federation, self.clock)
         self._http = httpx.Client(
-            base_url=self._url,
-            headers={
-                "Authorization": f"Bearer {_checked_key(api_key)}",
-                "User-Agent": f"vigie-client/{__version__}",
-                "Accept": "application/json, application/problem+json",
-            },
+            base_url=self._wire.url,
+            headers=self._wire.headers,
             timeout=timeout,
             transport=transport,
         )
 
     def __repr__(self) -> str:
-        return f"VigieApi(url={self._url!r}, federation={self.federation!r}, api_key=<hidden>)"
+        url, federation = self._wire.url, self.federation
+        return f"VigieApi(url={url!r}, federation={federation!r}, api_key=<hidden>)"
 
     def __enter__(self) -> "VigieApi":
         return self
@@ -73,36 +60,53 @@ class VigieApi:
     ) -> None:
         self.close()
 
+    @property
+    def federation(self) -> str:
+        """The federation's name."""
+        return self._wire.federation
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
 
-    def push_round(self, run: str, round: int, phase: Phase, body: bytes) -> Receipt:
-        """Send one round's body, as canonical JSON; the same body again gets the same receipt.
+    def ask_time(self) -> None:
+        """Ask the service for its time alone, for ``clock``; without an answer, do nothing."""
+        sent = self.clock.local()
+        with contextlib.suppress(httpx.RequestError):
+            response = self._http.get(ALIVE)
+            self.clock.observe(response.headers.get("Date"), sent, self.clock.local())
 
-        Large bodies go gzipped; the service hashes what they unpack to.
+    def push_round(self, run: str, round: int, phase: Phase, body: Body | bytes) -> Receipt:
+        """Send one round's body; the same body again gets the same receipt.
+
+        Bytes alone are canonical JSON. Large bodies go gzipped; the service hashes what they unpack
+        to.
         """
-        path = f"runs/{_part(run)}/rounds/{round}/{phase}"
-        return self._call("POST", path, Receipt.from_json, content=body, packed=len(body) > _LARGE)
+        return self._send(calls.push_round(run, round, phase, body))
 
     def rounds(self, *, model: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
         """Return the newest ``limit`` rounds, newest first, of one model or of all."""
-        filters: dict[str, str | int] = {"limit": limit}
-        if model is not None:
-            filters["model"] = model
-        return self._call("GET", "rounds", list, params=filters)
+        return self._send(calls.rounds(model, limit))
+
+    def verdicts(self, round_id: str) -> list[dict[str, Any]]:
+        """Return the verdicts on a round; those on single clients only for who may see them."""
+        return self._send(calls.verdicts(round_id))
+
+    def incidents(self, *, limit: int = 50) -> list[dict[str, Any]]:
+        """Return the newest ``limit`` incidents, newest first."""
+        return self._send(calls.incidents(limit))
 
     def put_bin_spec(self, spec: Mapping[str, Any]) -> dict[str, Any]:
         """Store a bin spec and return it with its id; the same spec always has the same id."""
-        return self._call("POST", "bin-specs", dict, content=canonical(dict(spec)))
+        return self._send(calls.put_bin_spec(spec))
 
     def get_bin_spec(self, bin_spec: str) -> dict[str, Any]:
-        """Return the bin spec with this id (``"bs_.."``)."""
-        return self._call("GET", f"bin-specs/{_part(bin_spec)}", dict)
+        """Return the bin spec with this id (``"bs_.."``); ``Bins.fetch`` keeps it on disk."""
+        return self._send(calls.get_bin_spec(bin_spec))
 
     def models(self) -> list[dict[str, Any]]:
         """Return the federation's models, each with its ``champion`` and ``canary`` versions."""
-        return self._call("GET", "models", list)
+        return self._send(calls.models())
 
     def register_version(
         self,
@@ -115,115 +119,43 @@ class VigieApi:
         note: str | None = None,
     ) -> ModelVersion:
         """Register a model version that no retrain request asked for, such as the first."""
-        check_weights_sha256(weights_sha256)
-        body = {
-            "run": run,
-            "weights_sha256": weights_sha256,
-            "parent_version": parent_version,
-            "artifact_uri": artifact_uri,
-            "note": note,
-        }
-        path = f"models/{_part(model)}/versions"
-        return self._call("POST", path, ModelVersion.from_json, content=canonical(body))
+        return self._send(
+            calls.register_version(
+                model,
+                run,
+                weights_sha256,
+                parent_version=parent_version,
+                artifact_uri=artifact_uri,
+                note=note,
+            )
+        )
 
     def claim_retrain_request(
         self, model: str, claimer: str, lease_seconds: int
     ) -> RetrainRequest | None:
         """Claim the oldest open retrain request of ``model``; ``None`` when there is none."""
-        body = {"model": model, "claimer": claimer, "lease_seconds": lease_seconds}
-        path = "retrain-requests/claim"
-        return self._call("POST", path, _request_or_none, content=canonical(body))
+        return self._send(calls.claim_retrain_request(model, claimer, lease_seconds))
 
     def report_progress(
         self, request_id: str, claimer: str, completed: int, total: int, message: str | None = None
     ) -> RetrainRequest:
         """Say how many rounds are done, which also renews the lease; 409 when it is lost."""
-        body = {
-            "claimer": claimer,
-            "completed_rounds": completed,
-            "total_rounds": total,
-            "message": message,
-        }
-        return self._on_request(request_id, "progress", body)
+        return self._send(calls.report_progress(request_id, claimer, completed, total, message))
 
     def complete_retrain_request(
         self, request_id: str, claimer: str, version: TrainedVersion
     ) -> RetrainRequest:
         """Hand over the trained version; the answer's ``result_version`` is its registry name."""
-        body = {"claimer": claimer, **dataclasses.asdict(version)}
-        return self._on_request(request_id, "complete", body)
+        return self._send(calls.complete_retrain_request(request_id, claimer, version))
 
     def fail_retrain_request(self, request_id: str, claimer: str, reason: str) -> RetrainRequest:
         """Say that training failed, and why in one line."""
-        return self._on_request(request_id, "fail", {"claimer": claimer, "reason": reason})
+        return self._send(calls.fail_retrain_request(request_id, claimer, reason))
 
-    def _on_request(self, request_id: str, step: str, body: dict[str, Any]) -> RetrainRequest:
-        path = f"retrain-requests/{_part(request_id)}/{step}"
-        return self._call("POST", path, RetrainRequest.from_json, content=canonical(body))
-
-    def _call(
-        self,
-        method: str,
-        path: str,
-        read: Callable[[Any], T],
-        *,
-        content: bytes | None = None,
-        params: Mapping[str, str | int] | None = None,
-        packed: bool = False,
-    ) -> T:
-        headers = {} if content is None else {"Content-Type": "application/json"}
-        if packed and content is not None:
-            content = gzip.compress(content, compresslevel=_FAST)
-            headers["Content-Encoding"] = "gzip"
-        path = f"/v1/federations/{_part(self.federation)}/{path}"
+    def _send(self, call: Call[T]) -> T:
+        request, sent = self._wire.request(call), self.clock.local()
         try:
-            response = self._http.request(
-                method, path, content=content, params=params, headers=headers
-            )
+            response = self._http.request(**request)
         except httpx.RequestError as error:
-            reason = str(error) or type(error).__name__
-            raise VigieUnreachable(f"{self._url} gives no answer: {reason}") from error
-        if not response.is_success:
-            raise error_from(response)
-        return self._read(response, read)
-
-    def _read(self, response: httpx.Response, read: Callable[[Any], T]) -> T:
-        try:
-            return read(None if response.status_code == _NO_CONTENT else response.json())
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise VigieUnreachable(
-                f"{self._url} answered {response.status_code} with something that is not Vigie's "
-                f"({type(error).__name__}: {error}). Is a proxy in the way, or the URL another's?"
-            ) from error
-
-
-def _request_or_none(data: Mapping[str, Any] | None) -> RetrainRequest | None:
-    return None if data is None else RetrainRequest.from_json(data)
-
-
-def _part(name: str) -> str:
-    return quote(name, safe="")
-
-
-def _checked_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("The URL needs a scheme and a host, as in https://vigie.example.org.")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("The URL must hold no user, query or fragment; the key goes in api_key.")
-    return url.rstrip("/")
-
-
-def _checked_key(api_key: str) -> str:
-    # Checked here, since httpx quotes a key that fits no header in its error, and so in a log.
-    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-        raise ValueError("The API key is empty or has characters that no key has; copy it anew.")
-    return api_key
-
-
-def _checked_federation(name: str) -> str:
-    if not 1 <= len(name) <= LONGEST_NAME:
-        raise ValueError(
-            f"A federation's name has 1 to {LONGEST_NAME} characters, not {len(name)}."
-        )
-    return name
+            raise self._wire.unreachable(error) from error
+        return self._wire.result(call, response, sent)

@@ -1,10 +1,13 @@
 """The bins that a federation counts on, ready to count."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from vigie_client.bin_cache import BinCache
 
 Counts = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
@@ -30,6 +33,33 @@ class Bins:
                 f"This is no bin spec ({error!r}). Take the one that VigieApi.get_bin_spec returns."
             ) from error
 
+    @classmethod
+    def fetch(cls, api: "GivesBinSpecs", bin_spec: str, cache: str | Path | None = None) -> "Bins":
+        """Return the bins with this id, from disk if they were fetched before.
+
+        An id is a hash of the spec's content, so what lies on disk never gets old. ``cache`` is the
+        folder; left out, the user's cache folder. Raises what ``VigieApi.get_bin_spec`` raises, and
+        ``ValueError`` for an id that is none.
+        """
+        kept = BinCache(cache)
+        spec = kept.get(bin_spec)
+        if spec is None:
+            spec = api.get_bin_spec(bin_spec)
+            kept.put(bin_spec, spec)
+        return cls(spec)
+
+    @classmethod
+    async def fetch_async(
+        cls, api: "GivesBinSpecsAsync", bin_spec: str, cache: str | Path | None = None
+    ) -> "Bins":
+        """Return the same by an ``AsyncVigieApi``."""
+        kept = BinCache(cache)
+        spec = kept.get(bin_spec)
+        if spec is None:
+            spec = await api.get_bin_spec(bin_spec)
+            kept.put(bin_spec, spec)
+        return cls(spec)
+
     @property
     def projected(self) -> tuple[str, ...]:
         """The features that clients are to project; none where the spec has no projections."""
@@ -44,6 +74,20 @@ class Bins:
         if self._directions is None:
             raise ValueError("The bin spec has no projections.")
         return self._directions.count(columns)
+
+
+class GivesBinSpecs(Protocol):
+    """Where bin specs come from: a ``VigieApi``, or what stands in for one."""
+
+    def get_bin_spec(self, bin_spec: str) -> dict[str, Any]:
+        """Return the bin spec with this id."""
+
+
+class GivesBinSpecsAsync(Protocol):
+    """The same for asyncio: an ``AsyncVigieApi``."""
+
+    async def get_bin_spec(self, bin_spec: str) -> dict[str, Any]:
+        """Return the bin spec with this id."""
 
 
 class _Directions:

@@ -1,6 +1,5 @@
 """One step of the reporter's thread: send the oldest push and file the answer."""
 
-import dataclasses
 import logging
 from collections.abc import Callable
 
@@ -11,12 +10,10 @@ from vigie_client.errors import VigieError, VigieUnreachable
 from vigie_client.models import Receipt
 from vigie_client.problems import problem_document
 from vigie_client.push import Push
+from vigie_client.settling import NOT_SENT
 from vigie_client.spool import Spool
 
 log = logging.getLogger("vigie_client")
-
-# The status kept with what never left this machine.
-NOT_SENT = 0
 
 
 class Delivery:
@@ -63,14 +60,15 @@ class Delivery:
             push = Push.from_bytes(data)
         except ValueError as error:
             raise VigieError(NOT_SENT, "unreadable_push", str(error)) from error
-        if push.federation != self._api.federation:
+        address = push.address
+        if address.federation != self._api.federation:
             raise VigieError(
                 NOT_SENT,
                 "other_federation",
-                f"The push is for federation {push.federation}, the reporter for "
-                f"{self._api.federation}. Replay it from a reporter for {push.federation}.",
+                f"The push is for federation {address.federation}, the reporter for "
+                f"{self._api.federation}. Replay it from a reporter for {address.federation}.",
             )
-        return self._api.push_round(push.run, push.round, push.phase, push.body)
+        return self._api.push_round(address.run, address.round, address.phase, push.body)
 
     def _postpone(self, error: VigieError | VigieUnreachable) -> float:
         self._failures += 1
@@ -83,8 +81,7 @@ class Delivery:
         log.error("Push %d was refused and lies in refused/: %s", number, error)
 
     def _accept(self, number: int, receipt: Receipt) -> None:
-        written = {**dataclasses.asdict(receipt), "received_at": receipt.received_at.isoformat()}
-        self._spool.mark_delivered(number, canonical(written))
+        self._spool.mark_delivered(number, canonical(receipt.to_json()))
         self.delivered += 1
         for refusal in receipt.refusals:
             log.warning(

@@ -16,13 +16,26 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     Only the owner may read the file. A temporary file may be left behind, ending in ``.tmp``.
     """
+    move(_written(path, data, durable=True), path)
+
+
+def write_quickly(path: Path, data: bytes) -> None:
+    """Write as ``write_atomically`` does, but do not wait for the disk: a power cut may undo it.
+
+    The end of the process, ``kill -9`` included, does not.
+    """
+    _written(path, data, durable=False).replace(path)
+
+
+def _written(path: Path, data: bytes, *, durable: bool) -> Path:
     temporary = path.with_name(f".{path.name}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    move(temporary, path)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+    return temporary
 
 
 def move(source: Path, target: Path) -> None:

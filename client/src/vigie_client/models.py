@@ -5,7 +5,7 @@ Fields that a newer service adds are ignored, so that an older client keeps work
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
@@ -66,6 +66,10 @@ class Receipt:
             quarantined=data["quarantined"],
             refusals=refusals,
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {**asdict(self), "received_at": self.received_at.isoformat()}
 
 
 @dataclass(frozen=True)

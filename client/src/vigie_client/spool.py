@@ -1,29 +1,37 @@
-"""The disk spool: a folder where a push lies until the service has answered it.
+"""A folder where a push lies until the service has answered it.
 
 ::
 
+    incoming/000000000042.round         handed over, not encoded yet
     pending/000000000042.push           waiting, oldest number first
     refused/000000000042.push           answered with a final refusal ...
     refused/000000000042.problem.json   ... and this is the answer
     receipts/000000000042.json          delivered; the newest receipts are kept
     lock                                held by the one reporter that may use the folder
 
-A push is at every moment pending, refused, or delivered with its receipt on disk: the receipt is
-written before the push is removed, and every file appears by an atomic rename.
+A push is at every moment incoming, pending, refused, or delivered with its receipt on disk: every
+file appears by an atomic rename, and before the one that it takes the place of is removed.
 """
 
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from pathlib import Path
 
 from vigie_client.errors import SpoolFull
-from vigie_client.files import FolderLock, move, write_atomically
+from vigie_client.files import FolderLock, move, write_atomically, write_quickly
 
 _DIGITS = 12
+_FOLDERS = ("", "incoming", "pending", "refused", "receipts")
 
 
 class Spool:
-    """Numbered files under a lock; pushes are opaque bytes here. Safe between threads."""
+    """Numbered files under a lock; what is in them is opaque here. Safe between threads.
+
+    The bounds are for all that is incoming, pending and refused together, and are judged when a
+    round comes in; encoded, it may be up to twice as large. Nothing is ever dropped to make room:
+    what comes at the bound is turned away, and counted in ``turned_away``.
+    """
 
     def __init__(self, folder: Path, *, max_files: int, max_bytes: int, receipts_kept: int) -> None:
         """Open the folder, making it if need be, and take up what an earlier process left.
@@ -34,7 +42,8 @@ class Spool:
             raise ValueError("max_files, max_bytes and receipts_kept must be at least 1.")
         self._folder, self._max_files, self._max_bytes = folder, max_files, max_bytes
         self._receipts_kept = receipts_kept
-        for name in ("", "pending", "refused", "receipts"):
+        self.turned_away = 0
+        for name in _FOLDERS:
             (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = FolderLock(folder / "lock")
         self._mutex = threading.Lock()
@@ -48,37 +57,62 @@ class Spool:
         self._pending = _numbered(self._folder / "pending", ".push")
         for number in set(self._receipts) & set(self._pending):
             self._forget(number)
-        self._next = 1 + max([0, *self._receipts, *self._refused, *self._pending])
+        self._incoming = _numbered(self._folder / "incoming", ".round")
+        later = {*self._receipts, *self._refused, *self._pending}
+        for number in later & set(self._incoming):
+            self._forget_incoming(number)
+        self._next = 1 + max([0, *later, *self._incoming])
+
+    @property
+    def incoming(self) -> int:
+        """How many pushes were handed over and are not encoded yet."""
+        return len(self._incoming)
 
     @property
     def pending(self) -> int:
-        """How many pushes wait for an answer."""
-        return len(self._pending)
+        """How many pushes wait for an answer, incoming ones included."""
+        return len(self._pending) + len(self._incoming)
 
     @property
     def refused(self) -> int:
         """How many refused pushes lie in ``refused/``."""
         return len(self._refused)
 
-    def add(self, push: bytes) -> None:
-        """Put a push at the end; on disk when this returns. ``SpoolFull`` when it has no room."""
+    def add(self, round_: bytes) -> None:
+        """Put a round at the end; it outlasts the process when this returns, and soon a power cut.
+
+        Raises ``SpoolFull`` when there is no room, and then nothing has changed.
+        """
         with self._mutex:
-            self._check_room(len(push))
-            write_atomically(self._path("pending", self._next), push)
-            self._pending[self._next] = len(push)
+            self._check_room(len(round_))
+            write_quickly(self._round(self._next), round_)
+            self._incoming[self._next] = len(round_)
             self._next += 1
+
+    def newcomer(self) -> tuple[int, bytes] | None:
+        """Return the number and bytes of the oldest round not encoded yet, or ``None``."""
+        return self._first(self._incoming, self._round, self._forget_incoming)
+
+    def settle(self, number: int, push: bytes) -> None:
+        """Put the push that a newcomer became in its place; it outlasts a power cut from now on."""
+        write_atomically(self._path("pending", number), push)
+        with self._mutex:
+            self._pending[number] = len(push)
+        self._forget_incoming(number)
+
+    def set_aside(self, number: int, push: bytes, problem: bytes) -> None:
+        """Keep a newcomer that cannot be sent in ``refused/``, with the reason beside it."""
+        write_atomically(self._problem(number), problem)
+        write_atomically(self._path("refused", number), push)
+        with self._mutex:
+            self._refused[number] = len(push)
+        self._forget_incoming(number)
 
     def oldest(self) -> tuple[int, bytes] | None:
         """Return the number and bytes of the push to send first, or ``None`` when none waits."""
-        while True:
-            with self._mutex:
-                number = next(iter(self._pending), None)
-            if number is None:
-                return None
-            try:
-                return number, self._path("pending", number).read_bytes()
-            except FileNotFoundError:  # somebody tidied up by hand
-                self._forget(number)
+        return self._first(
+            self._pending, lambda number: self._path("pending", number), self._forget
+        )
 
     def mark_delivered(self, number: int, receipt: bytes) -> None:
         """Keep the receipt, then drop the push."""
@@ -111,11 +145,28 @@ class Spool:
         """Leave the folder to the next reporter."""
         self._lock.release()
 
+    def _first(
+        self,
+        waiting: OrderedDict[int, int],
+        path: Callable[[int], Path],
+        forget: Callable[[int], None],
+    ) -> tuple[int, bytes] | None:
+        while True:
+            with self._mutex:
+                number = next(iter(waiting), None)
+            if number is None:
+                return None
+            try:
+                return number, path(number).read_bytes()
+            except FileNotFoundError:  # somebody tidied up by hand
+                forget(number)
+
     def _check_room(self, size: int) -> None:
         if self._has_room(size):
             return
         self._reread_refused()
         if not self._has_room(size):
+            self.turned_away += 1
             raise SpoolFull(
                 f"The spool {self._folder} holds {self.pending} pending and {self.refused} refused "
                 f"pushes and has no room for {size} bytes more (bounds: {self._max_files} files, "
@@ -124,9 +175,10 @@ class Spool:
             )
 
     def _has_room(self, size: int) -> bool:
-        files = len(self._pending) + len(self._refused)
-        held = sum(self._pending.values()) + sum(self._refused.values())
-        return files < self._max_files and held + size <= self._max_bytes
+        held = (self._incoming, self._pending, self._refused)
+        files = sum(len(sizes) for sizes in held)
+        total = sum(sum(sizes.values()) for sizes in held)
+        return files < self._max_files and total + size <= self._max_bytes
 
     def _reread_refused(self) -> None:
         # Somebody may have looked through refused/ and removed what was not worth sending.
@@ -136,6 +188,14 @@ class Spool:
         self._path("pending", number).unlink(missing_ok=True)
         with self._mutex:
             self._pending.pop(number, None)
+
+    def _forget_incoming(self, number: int) -> None:
+        self._round(number).unlink(missing_ok=True)
+        with self._mutex:
+            self._incoming.pop(number, None)
+
+    def _round(self, number: int) -> Path:
+        return self._folder / "incoming" / f"{number:0{_DIGITS}d}.round"
 
     def _path(self, state: str, number: int) -> Path:
         return self._folder / state / f"{number:0{_DIGITS}d}.push"

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vigie_client.bins import Bins, Counts, Values
+from vigie_client.noise import SUMS, Noise, Path
 
-Path = tuple[str, ...]
+_EXAMPLES: Path = ("num_examples",)
 _BINARY = 2
 _LEAST_PROBABILITY = 1e-15  # a model that was certain and wrong has a finite loss
 
@@ -24,15 +25,20 @@ class Summary:
         record = summary.record(pseudonym("hospital-7"), cohorts={"region": "north"})
 
     Runs where the data is: at the client. The record goes to the FL server, and from there to Vigie
-    among the ``clients`` of a round's body.
+    among the ``clients`` of a round's body. With ``noise``, every number of the record that comes
+    from examples carries it, and ``privacy`` is what the round's body has to say of that; what is
+    given as ``cohorts``, ``update`` or ``resources`` passes as it is.
     """
 
-    def __init__(self, bins: Bins, *, positive_from: float = 0.5) -> None:
+    def __init__(
+        self, bins: Bins, *, positive_from: float = 0.5, noise: Noise | None = None
+    ) -> None:
         """``positive_from`` is the probability from which a binary model says class 1."""
         self._bins = bins
         self._positive_from = positive_from
-        self._examples = 0
+        self._noise = noise
         self._sums: dict[Path, npt.NDArray[Any]] = {}
+        self._released: dict[Path, npt.NDArray[Any]] | None = None
 
     def add(
         self,
@@ -69,14 +75,17 @@ class Summary:
         update: Mapping[str, float] | None = None,
         resources: Mapping[str, float] | None = None,
     ) -> dict[str, Any]:
-        """Return the client record of the wire format, in JSON values."""
+        """Return the client record of the wire format, in JSON values.
+
+        Noise is drawn once: the next call returns the same numbers, and ``add`` raises from then
+        on, since more batches would have to be noised anew. Raises what ``Noise.released`` does.
+        """
         record: dict[str, Any] = {
             "client": client,
             "cohorts": dict(cohorts or {}),
             "status": "ok",
-            "num_examples": self._examples,
         }
-        for path, total in self._sums.items():
+        for path, total in self._numbers().items():
             block = record
             for key in path[:-1]:
                 block = block.setdefault(key, {})
@@ -85,13 +94,31 @@ class Summary:
         record |= {"resources": dict(resources)} if resources else {}
         return record
 
+    @property
+    def privacy(self) -> dict[str, Any]:
+        """The body's ``privacy`` for the record as it is by now; see ``common_privacy``."""
+        return {"mechanism": "none"} if self._noise is None else self._noise.declared(self._exact())
+
+    def _numbers(self) -> Mapping[Path, npt.NDArray[Any]]:
+        if self._noise is None:
+            return self._exact()
+        if self._released is None:
+            self._released = self._noise.released(self._exact())
+            self._released[_EXAMPLES] = np.maximum(self._released[_EXAMPLES], 0)
+        return self._released
+
+    def _exact(self) -> Mapping[Path, npt.NDArray[Any]]:
+        return {_EXAMPLES: np.asarray(0), **self._sums}
+
     def _take(self, examples: int, counted: Mapping[Path, npt.NDArray[Any]]) -> None:
-        if self._examples and counted.keys() != self._sums.keys():
+        if self._released is not None:
+            raise ValueError("The record was made, and noised; start another Summary.")
+        counted = {_EXAMPLES: np.asarray(examples), **counted}
+        if self._sums and counted.keys() != self._sums.keys():
             odd = sorted(".".join(path) for path in counted.keys() ^ self._sums.keys())
             raise ValueError(f"Every batch must say the same things; this one differs in {odd}.")
         for path, counts in counted.items():
             self._sums[path] = self._sums.get(path, 0) + counts
-        self._examples += examples
 
     def _performance(self, each: Values, truth: Counts | None) -> dict[Path, npt.NDArray[Any]]:
         classes = len(self._bins.labels)
@@ -104,8 +131,8 @@ class Summary:
         if truth is None:
             return counted
         loss = -np.log(np.maximum(each[np.arange(len(each)), truth], _LEAST_PROBABILITY))
-        counted["metrics", "loss_sum"] = np.asarray(loss.sum())
-        counted["metrics", "loss_sumsq"] = np.asarray(np.square(loss).sum())
+        sums = _sums(loss) if self._noise is None else self._noise.parts(loss)
+        counted |= {("metrics", name): total for name, total in sums.items()}
         counted["metrics", "correct_count"] = np.asarray((predicted == truth).sum())
         counted["confusion",] = _table(truth, predicted, size=classes)
         return counted
@@ -169,6 +196,11 @@ class Summary:
         if size and not (codes.min() >= 0 and codes.max() < classes):
             raise ValueError(f"labels must lie between 0 and {classes - 1}, the bin spec's labels.")
         return codes
+
+
+def _sums(losses: Values) -> dict[str, npt.NDArray[Any]]:
+    totals = (losses.sum(), np.square(losses).sum())
+    return {name: np.asarray(total) for name, total in zip(SUMS, totals, strict=True)}
 
 
 def _table(rows: npt.NDArray[Any], columns: npt.NDArray[Any], *, size: int) -> Counts:

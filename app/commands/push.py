@@ -1,0 +1,127 @@
+"""`vigie push`: one round from a file to the service."""
+
+import json
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from app.commands.connection import DEFAULT_URL, Federation, Json, Key, Url, connected
+
+if TYPE_CHECKING:
+    from vigie_client import Body, Receipt, VigieApi
+
+STDIN = Path("-")
+ARROW_STREAM = "application/vnd.apache.arrow.stream"
+_STREAM_STARTS, _FILE_STARTS = b"\xff\xff\xff\xff", b"ARROW1"
+_MIB = 2**20
+
+
+class Phase(StrEnum):
+    """What a round was for."""
+
+    FIT = "fit"
+    EVALUATE = "evaluate"
+    CANARY = "canary"
+    SERVE = "serve"
+
+
+def push(
+    file: Annotated[Path, typer.Argument(help="JSON or Arrow IPC; - reads standard input.")],
+    run: Annotated[str, typer.Option(help="The run that the round belongs to.")],
+    number: Annotated[int, typer.Option("--round", min=0, help="The run's round.")],
+    phase: Annotated[Phase, typer.Option(help="What the round was for.")],
+    federation: Federation,
+    key: Key,
+    url: Url = DEFAULT_URL,
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds to try again for while the service is busy.")
+    ] = 30.0,
+    as_json: Json = False,
+) -> None:
+    """Push one round from a file, and print the receipt.
+
+    The file is a round's body as docs/reference/wire-format.md has it: JSON, or an Arrow IPC
+    stream or file. Pushing the same file again is harmless: it gets the same receipt.
+
+    For example:
+
+        vigie push round-23.json --run serve-2013 --round 23 --phase evaluate -f flights
+
+        make-round | vigie push - --run run-1 --round 1 --phase fit -f flights --json
+    """
+    body = _body(_read(file), file)
+    told = f"Sending {len(body.data) / _MIB:.1f} MiB to {url} ..."
+    with connected(url, key, federation) as api, Console(stderr=True).status(told):
+        receipt = _delivered(api, (run, number, phase), body, patience)
+    if as_json:
+        typer.echo(json.dumps(receipt.to_json()))
+    else:
+        _show(receipt)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        data = sys.stdin.buffer.read() if file == STDIN else file.read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error.strerror}.") from error
+    if not data.strip():
+        raise typer.BadParameter(f"{file} is empty; expected a round's body as JSON or Arrow IPC.")
+    return data
+
+
+def _body(data: bytes, file: Path) -> "Body":
+    from vigie_client import Body  # noqa: PLC0415 - numpy and httpx, only when used
+
+    if data.startswith(_STREAM_STARTS):
+        return Body(data, ARROW_STREAM)
+    if data.startswith(_FILE_STARTS):
+        return Body(_as_stream(data, file), ARROW_STREAM)
+    return Body(data)
+
+
+def _as_stream(data: bytes, file: Path) -> bytes:
+    import pyarrow as pa  # noqa: PLC0415 - only for Arrow's file format
+
+    try:
+        with pa.ipc.open_file(data) as reader:
+            table = reader.read_all()
+    except pa.ArrowException as error:
+        raise typer.BadParameter(f"{file} is no Arrow IPC file: {error}.") from error
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def _delivered(
+    api: "VigieApi", address: tuple[str, int, Phase], body: "Body", patience: float
+) -> "Receipt":
+    """Send until there is a receipt or a final answer, for `patience` seconds."""
+    from vigie_client import Backoff, VigieError, VigieUnreachable  # noqa: PLC0415 - as above
+
+    run, number, phase = address
+    deadline, failures, backoff = time.monotonic() + patience, 0, Backoff(most=10.0)
+    while True:
+        try:
+            return api.push_round(run, number, phase.value, body)
+        except (VigieError, VigieUnreachable) as error:
+            failures += 1
+            delay = backoff.delay(failures, error)
+            if not error.transient or time.monotonic() + delay > deadline:
+                raise
+        time.sleep(delay)
+
+
+def _show(receipt: "Receipt") -> None:
+    typer.echo(
+        f"Round {receipt.round} of run {receipt.run} ({receipt.phase}, attempt {receipt.attempt}): "
+        f"{receipt.accepted} records accepted, {receipt.quarantined} in quarantine."
+    )
+    for refusal in receipt.refusals:
+        typer.secho(f"  {refusal.field}: {refusal.message}", fg=typer.colors.YELLOW, err=True)
+    typer.echo(f"Receipt {receipt.receipt_id}, {receipt.received_at.isoformat()}.")

@@ -1,0 +1,163 @@
+"""The HTTP API for asyncio: the same calls as ``VigieApi``, awaited."""
+
+import contextlib
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, TypeVar
+
+import httpx
+
+from vigie_client import calls
+from vigie_client.bodies import Body
+from vigie_client.calls import Call
+from vigie_client.clock import ServerClock
+from vigie_client.models import ModelVersion, Phase, Receipt, RetrainRequest, TrainedVersion
+from vigie_client.wire import ALIVE, Wire
+
+T = TypeVar("T")
+
+
+class AsyncVigieApi:
+    """One federation's corner of the API, under one key; see ``VigieApi``.
+
+    For one event loop at a time, as ``httpx.AsyncClient`` is.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        federation: str,
+        *,
+        timeout: float = 10.0,
+        clock: ServerClock | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Open no connection yet; ``ValueError`` for a URL, key or name that cannot work."""
+        self.clock = clock or ServerClock()
+        self._wire = Wire(url, api_key, federation, self.clock)
+        self._http = httpx.AsyncClient(
+            base_url=self._wire.url,
+            headers=self._wire.headers,
+            timeout=timeout,
+            transport=transport,
+        )
+
+    def __repr__(self) -> str:
+        url, federation = self._wire.url, self.federation
+        return f"AsyncVigieApi(url={url!r}, federation={federation!r}, api_key=<hidden>)"
+
+    async def __aenter__(self) -> "AsyncVigieApi":
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    @property
+    def federation(self) -> str:
+        """The federation's name."""
+        return self._wire.federation
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def ask_time(self) -> None:
+        """Ask the service for its time alone, for ``clock``; without an answer, do nothing."""
+        sent = self.clock.local()
+        with contextlib.suppress(httpx.RequestError):
+            response = await self._http.get(ALIVE)
+            self.clock.observe(response.headers.get("Date"), sent, self.clock.local())
+
+    async def push_round(self, run: str, round: int, phase: Phase, body: Body | bytes) -> Receipt:
+        """Send one round's body; the same body again gets the same receipt.
+
+        Bytes alone are canonical JSON. Large bodies go gzipped; the service hashes what they unpack
+        to.
+        """
+        return await self._send(calls.push_round(run, round, phase, body))
+
+    async def rounds(self, *, model: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
+        """Return the newest ``limit`` rounds, newest first, of one model or of all."""
+        return await self._send(calls.rounds(model, limit))
+
+    async def verdicts(self, round_id: str) -> list[dict[str, Any]]:
+        """Return the verdicts on a round; those on single clients only for who may see them."""
+        return await self._send(calls.verdicts(round_id))
+
+    async def incidents(self, *, limit: int = 50) -> list[dict[str, Any]]:
+        """Return the newest ``limit`` incidents, newest first."""
+        return await self._send(calls.incidents(limit))
+
+    async def put_bin_spec(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """Store a bin spec and return it with its id; the same spec always has the same id."""
+        return await self._send(calls.put_bin_spec(spec))
+
+    async def get_bin_spec(self, bin_spec: str) -> dict[str, Any]:
+        """Return the bin spec with this id (``"bs_.."``); ``Bins.fetch`` keeps it on disk."""
+        return await self._send(calls.get_bin_spec(bin_spec))
+
+    async def models(self) -> list[dict[str, Any]]:
+        """Return the federation's models, each with its ``champion`` and ``canary`` versions."""
+        return await self._send(calls.models())
+
+    async def register_version(
+        self,
+        model: str,
+        run: str,
+        weights_sha256: str,
+        *,
+        parent_version: str | None = None,
+        artifact_uri: str | None = None,
+        note: str | None = None,
+    ) -> ModelVersion:
+        """Register a model version that no retrain request asked for, such as the first."""
+        return await self._send(
+            calls.register_version(
+                model,
+                run,
+                weights_sha256,
+                parent_version=parent_version,
+                artifact_uri=artifact_uri,
+                note=note,
+            )
+        )
+
+    async def claim_retrain_request(
+        self, model: str, claimer: str, lease_seconds: int
+    ) -> RetrainRequest | None:
+        """Claim the oldest open retrain request of ``model``; ``None`` when there is none."""
+        return await self._send(calls.claim_retrain_request(model, claimer, lease_seconds))
+
+    async def report_progress(
+        self, request_id: str, claimer: str, completed: int, total: int, message: str | None = None
+    ) -> RetrainRequest:
+        """Say how many rounds are done, which also renews the lease; 409 when it is lost."""
+        return await self._send(
+            calls.report_progress(request_id, claimer, completed, total, message)
+        )
+
+    async def complete_retrain_request(
+        self, request_id: str, claimer: str, version: TrainedVersion
+    ) -> RetrainRequest:
+        """Hand over the trained version; the answer's ``result_version`` is its registry name."""
+        return await self._send(calls.complete_retrain_request(request_id, claimer, version))
+
+    async def fail_retrain_request(
+        self, request_id: str, claimer: str, reason: str
+    ) -> RetrainRequest:
+        """Say that training failed, and why in one line."""
+        return await self._send(calls.fail_retrain_request(request_id, claimer, reason))
+
+    async def _send(self, call: Call[T]) -> T:
+        request, sent = self._wire.request(call), self.clock.local()
+        try:
+            response = await self._http.request(**request)
+        except httpx.RequestError as error:
+            raise self._wire.unreachable(error) from error
+        return self._wire.result(call, response, sent)

@@ -1,0 +1,145 @@
+"""The calls of the HTTP API as values: what to ask, and how to read the answer. No I/O here.
+
+``VigieApi`` and ``AsyncVigieApi`` send the same calls.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from vigie_client.bodies import Body
+from vigie_client.canonical import canonical
+from vigie_client.models import (
+    ModelVersion,
+    Phase,
+    Receipt,
+    RetrainRequest,
+    TrainedVersion,
+    check_weights_sha256,
+)
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One call; ``path`` is below the federation, ``read`` turns the answer's JSON into a ``T``."""
+
+    method: str
+    path: str
+    read: Callable[[Any], T]
+    body: Body | None = None
+    params: Mapping[str, str | int] | None = None
+
+
+def push_round(run: str, round: int, phase: Phase, body: Body | bytes) -> Call[Receipt]:
+    """Push one round's body; bytes alone are canonical JSON."""
+    sent = body if isinstance(body, Body) else Body(body)
+    return Call("POST", f"runs/{_part(run)}/rounds/{round}/{phase}", Receipt.from_json, sent)
+
+
+def rounds(model: str | None, limit: int) -> Call[list[Json]]:
+    """Ask for the newest rounds."""
+    filters: dict[str, str | int] = {"limit": limit}
+    if model is not None:
+        filters["model"] = model
+    return Call("GET", "rounds", list, params=filters)
+
+
+def verdicts(round_id: str) -> Call[list[Json]]:
+    """Ask for the verdicts on a round."""
+    return Call("GET", f"rounds/{_part(round_id)}/verdicts", list)
+
+
+def incidents(limit: int) -> Call[list[Json]]:
+    """Ask for the newest incidents."""
+    return Call("GET", "incidents", list, params={"limit": limit})
+
+
+def put_bin_spec(spec: Mapping[str, Any]) -> Call[Json]:
+    """Store a bin spec."""
+    return _post("bin-specs", dict, dict(spec))
+
+
+def get_bin_spec(bin_spec: str) -> Call[Json]:
+    """Ask for a bin spec."""
+    return Call("GET", f"bin-specs/{_part(bin_spec)}", dict)
+
+
+def models() -> Call[list[Json]]:
+    """Ask for the federation's models."""
+    return Call("GET", "models", list)
+
+
+def register_version(
+    model: str,
+    run: str,
+    weights_sha256: str,
+    *,
+    parent_version: str | None,
+    artifact_uri: str | None,
+    note: str | None,
+) -> Call[ModelVersion]:
+    """Register a model version; ``ValueError`` for a digest that is none."""
+    check_weights_sha256(weights_sha256)
+    body = {
+        "run": run,
+        "weights_sha256": weights_sha256,
+        "parent_version": parent_version,
+        "artifact_uri": artifact_uri,
+        "note": note,
+    }
+    return _post(f"models/{_part(model)}/versions", ModelVersion.from_json, body)
+
+
+def claim_retrain_request(
+    model: str, claimer: str, lease_seconds: int
+) -> Call[RetrainRequest | None]:
+    """Claim the oldest open retrain request."""
+    body = {"model": model, "claimer": claimer, "lease_seconds": lease_seconds}
+    return _post("retrain-requests/claim", _request_or_none, body)
+
+
+def report_progress(
+    request_id: str, claimer: str, completed: int, total: int, message: str | None
+) -> Call[RetrainRequest]:
+    """Say how many rounds are done."""
+    body = {
+        "claimer": claimer,
+        "completed_rounds": completed,
+        "total_rounds": total,
+        "message": message,
+    }
+    return _on_request(request_id, "progress", body)
+
+
+def complete_retrain_request(
+    request_id: str, claimer: str, version: TrainedVersion
+) -> Call[RetrainRequest]:
+    """Hand over the trained version."""
+    body = {"claimer": claimer, **dataclasses.asdict(version)}
+    return _on_request(request_id, "complete", body)
+
+
+def fail_retrain_request(request_id: str, claimer: str, reason: str) -> Call[RetrainRequest]:
+    """Say that training failed."""
+    return _on_request(request_id, "fail", {"claimer": claimer, "reason": reason})
+
+
+def _on_request(request_id: str, step: str, body: Json) -> Call[RetrainRequest]:
+    return _post(f"retrain-requests/{_part(request_id)}/{step}", RetrainRequest.from_json, body)
+
+
+def _post(path: str, read: Callable[[Any], T], body: Json) -> Call[T]:
+    return Call("POST", path, read, Body(canonical(body)))
+
+
+def _request_or_none(data: Mapping[str, Any] | None) -> RetrainRequest | None:
+    return None if data is None else RetrainRequest.from_json(data)
+
+
+def _part(name: str) -> str:
+    return quote(name, safe="")
