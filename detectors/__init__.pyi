@@ -6,6 +6,9 @@ from .clients.clusters import cluster_clients as cluster_clients
 from .clients.concept import ConceptShift as ConceptShift
 from .clients.concept import Given as Given
 from .clients.concept import concept_shift as concept_shift
+from .clients.consensus import ConsensusDistance as ConsensusDistance
+from .clients.consensus import consensus_distance as consensus_distance
+from .clients.consensus import neighbourhood_distance as neighbourhood_distance
 from .clients.consistency import Claims as Claims
 from .clients.consistency import Contradiction as Contradiction
 from .clients.consistency import contradictions as contradictions

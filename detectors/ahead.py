@@ -20,6 +20,9 @@ from detectors import (
     wasserstein_samples,
 )
 from detectors.catalogue import BLOCKS, create_block
+from detectors.kernels.bins import Counts
+
+KINDS = ("float64", "int64", "int32")  # of counts
 
 
 def main() -> None:
@@ -27,7 +30,7 @@ def main() -> None:
     for name, call in _calls().items():
         start = time.perf_counter()
         call()
-        print(f"{name:32} {time.perf_counter() - start:6.2f} s", flush=True)
+        print(f"{name:40} {time.perf_counter() - start:6.2f} s", flush=True)
 
 
 def _calls() -> Mapping[str, Callable[[], object]]:
@@ -36,16 +39,25 @@ def _calls() -> Mapping[str, Callable[[], object]]:
     return {
         "ks_samples": lambda: ks_samples(values, values + 0.5),
         "ks_many": lambda: ks_many(values, values[np.newaxis]),
-        "ks_histograms": lambda: ks_histograms(counts, counts),
+        **{f"ks_histograms, {kind}": _histograms(counts.astype(kind)) for kind in KINDS},
         "compare_columns": lambda: compare_columns(rows, rows),
         "wasserstein_samples": lambda: wasserstein_samples(values, values),
         "energy_samples": lambda: energy_samples(values, values),
         "energy_multivariate": lambda: energy_multivariate(rows, rows),
-        "energy_from_projection_counts": lambda: energy_from_projection_counts(
-            counts, counts, np.arange(5.0), 2
-        ),
+        **{
+            f"energy_from_projection_counts, {kind}": _merged(counts.astype(kind)) for kind in KINDS
+        },
         **{name: _block(name) for name in BLOCKS},
     }
+
+
+def _histograms(counts: Counts) -> Callable[[], object]:
+    return lambda: ks_histograms(counts, counts)
+
+
+def _merged(counts: Counts) -> Callable[[], object]:
+    clients = counts[np.newaxis]
+    return lambda: energy_from_projection_counts(clients, clients, np.arange(5.0), 2)
 
 
 def _block(name: str) -> Callable[[], object]:

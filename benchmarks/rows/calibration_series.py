@@ -43,7 +43,9 @@ def _rates(
         limit = level + band
         holds = rate <= limit and (not exact or rate >= level - band)
         ratio = limit / rate if rate else float("inf")
-        name = f"{what}, nominal {level:.0%}"
+        lower = f"{level - band:.2%} to " if exact else "at most "
+        asked = f"band {lower}{limit:.2%}" if held else "not held to a band"
+        name = f"{what}, nominal {level:.0%} ({p_values.size:,} streams, {asked})"
         yield Row(name, rate, limit, "rate", ratio, 1.0 if held else 0.0, holds or not held)
 
 

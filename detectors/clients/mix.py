@@ -159,6 +159,7 @@ def reweight(reference: Mapping[str, Histogram], current: Mapping[str, Histogram
     first = before[common[0]]
     for client in common:
         first.require_same_bins(before[client])
+        first.require_same_bins(after[client])
     v = np.array([after[client].total for client in common])
     n = np.array([before[client].total for client in common])
     factor = v / v.sum() / n

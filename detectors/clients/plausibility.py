@@ -150,11 +150,14 @@ def outlying(histograms: Mapping[str, Histogram]) -> dict[str, float]:
     of freedom, the MAD's efficiency. The MAD is at least what a chi-square of (bins - 1) degrees
     gives, since small counts tie. Clients with under 30 examples are left out; under 8 nobody is
     judged. A subject that parts clients by design, such as their country, makes honest ones odd.
+    Raises EdgesDifferError.
     """
     counted = {name: each for name, each in histograms.items() if each.total >= LEAST_EXAMPLES}
     if len(counted) < LEAST_PEERS:
         return {}
     parts = list(counted.values())
+    for part in parts[1:]:
+        parts[0].require_same_bins(part)
     roots = np.array([_root_shares(each) for each in parts])
     centre = geometric_median(roots, np.array([each.total for each in parts]))
     distances = ((roots - centre) ** 2).sum(axis=1) / 2

@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike
 
 from detectors.arrays import FloatArray
 
+EXACT_TO = 1e6  # of the least margin: the exact tail's time grows with it
 LEAST_EXAMPLES = 0.5  # a noised number of examples below it is none
+LIBRARY_TO = 1e5  # examples: of more, scipy's hypergeometric tails take up to half a second a pair
 _HALVINGS = 50
 
 
@@ -20,7 +22,9 @@ def mid_p(hits_a: ArrayLike, n_a: ArrayLike, hits_b: ArrayLike, n_b: ArrayLike) 
 
     Conditional on all margins the hits of b are hypergeometric (Fisher); half of the chance of
     what was observed is counted (mid-p), and the smaller tail is doubled. Fisher's own p-value
-    is the safer one and alarms far less often than its level says; mid-p keeps close to it.
+    is the safer one and alarms far less often than its level says; mid-p keeps close to it. Where
+    all margins exceed a million it is the normal approximation, which differs by less than their
+    rounding and takes no time.
 
     >>> float(mid_p(3, 10, 3, 10))
     1.0
@@ -30,12 +34,49 @@ def mid_p(hits_a: ArrayLike, n_a: ArrayLike, hits_b: ArrayLike, n_b: ArrayLike) 
     Hirji, Tan & Elashoff (1991), Statistics in Medicine 10, 1137-1153.
     """
     hits_a, n_a, hits_b, n_b = _whole(hits_a, n_a, hits_b, n_b)
-    null = scipy.stats.hypergeom(n_a + n_b, hits_a + hits_b, n_b)
-    # The smaller tail is computed as such: one less the larger would lose its digits.
-    half = null.pmf(hits_b) / 2
-    tail = np.minimum(null.cdf(hits_b - 1), null.sf(hits_b)) + half
+    hits, n = hits_a + hits_b, n_a + n_b
+    large = np.minimum.reduce([n_a, n_b, hits, n - hits]) > EXACT_TO
+    plain = [np.where(large, 0.0, each) for each in (hits_b, n, hits, n_b)]
     known = (n_a > 0) & (n_b > 0)
+    tail = np.where(large, _normal_tail(hits_a, n_a, hits_b, n_b), _exact_tail(*plain))
     return np.where(known, np.clip(2 * tail, 0.0, 1.0), 1.0)
+
+
+def _exact_tail(hits_b: FloatArray, n: FloatArray, hits: FloatArray, n_b: FloatArray) -> FloatArray:
+    many = n > LIBRARY_TO
+    null = scipy.stats.hypergeom(*(np.where(many, 0.0, each) for each in (n, hits, n_b)))
+    fewer = np.where(many, 0.0, hits_b)
+    # The smaller tail is computed as such: one less the larger would lose its digits.
+    tail = np.asarray(np.minimum(null.cdf(fewer - 1), null.sf(fewer)) + null.pmf(fewer) / 2)
+    for place in np.argwhere(many):
+        at = tuple(place)
+        tail[at] = _summed_tail(hits_b[at], n[at], hits[at], n_b[at])
+    return np.asarray(tail, dtype=np.float64)
+
+
+def _summed_tail(hits_b: float, n: float, hits: float, n_b: float) -> float:
+    """Return the smaller mid-tail from all chances, each by its ratio to the one before.
+
+    Linear in the least margin, where the library's time and error grow with the largest.
+    """
+    least, apart = max(0.0, hits + n_b - n), max(0.0, n - hits - n_b)
+    steps = np.arange(min(hits, n_b) - least)
+    up = (hits - least - steps) * (n_b - least - steps)
+    ratios = np.log(up / ((least + steps + 1) * (apart + steps + 1)))
+    logs = np.concatenate(([0.0], np.cumsum(ratios)))
+    chances = np.exp(logs - logs.max())
+    seen = int(hits_b - least)
+    smaller = min(chances[:seen].sum(), chances[seen + 1 :].sum())
+    return float((smaller + chances[seen] / 2) / chances.sum())
+
+
+def _normal_tail(
+    hits_a: FloatArray, n_a: FloatArray, hits_b: FloatArray, n_b: FloatArray
+) -> FloatArray:
+    n_a, n_b = np.maximum(n_a, 1.0), np.maximum(n_b, 1.0)
+    rate = (hits_a + hits_b) / (n_a + n_b)
+    variance = np.clip(rate * (1 - rate), 1e-300, None) * (1 / n_a + 1 / n_b)
+    return np.asarray(scipy.special.ndtr(-np.abs(hits_a / n_a - hits_b / n_b) / variance**0.5))
 
 
 def noised_p(

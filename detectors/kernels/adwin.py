@@ -64,20 +64,27 @@ def run_together(
     `run_alone` looks into that and takes the rest.
     """
     gathered, work = np.zeros(LANES), np.empty((4, LANES))
+    order, shared, counts, total, variance, slots = state
     for group in range(start, stop):
         first = group * LANES
-        used = min(LANES, state.order.shape[0] - first)
-        in_order = used == LANES and _in_order(state.order[first : first + LANES])
+        used = min(LANES, order.shape[0] - first)
+        in_order = used == LANES and _in_order(order[first : first + LANES])
         time = 0
-        while state.shared[group] >= 0 and time < values.shape[0]:
+        while shared[group] >= 0 and time < values.shape[0]:
             if in_order:
-                stream = state.order[first]
+                stream = order[first]
                 row = values[time, stream : stream + LANES]
             else:
                 row = gathered
                 for lane in range(used):
-                    row[lane] = values[time, state.order[first + lane]]
-            _together(row, group, state, rules, work)
+                    row[lane] = values[time, order[first + lane]]
+            n = shared[group] + 1
+            _take_together(row, n - 1, first, total, variance, slots)
+            shared[group] = n
+            due = n % rules.clock == 0 and n > rules.grace
+            if due and _suspicious(n, first, total, variance, slots, rules, work):
+                _part(group, shared, counts)
+                shared[group] = UNTESTED
             time += 1
         taken[group] = time
 
@@ -93,7 +100,9 @@ def test_suspects(
             continue
         state.shared[group] = APART
         first = group * LANES
-        _suspicious(state.counts[first], first, state, rules, work)
+        # One type of integer, so that what is called is compiled once.
+        n = np.int64(state.counts[first])
+        _suspicious(n, first, state.total, state.variance, state.slots, rules, work)
         for place in range(first, min(first + LANES, state.order.shape[0])):
             if work[3, place - first] >= 0.0:
                 _test(place, taken[group] - 1, state, signals, rules)
@@ -118,7 +127,7 @@ def run_alone(
     everywhere = present.size == 0
     for group in range(start, stop):
         if taken[group] < values.shape[0]:
-            _part(group, state)
+            _part(group, state.shared, state.counts)
         for time in range(taken[group], values.shape[0]):
             for place in range(group * LANES, min((group + 1) * LANES, state.order.shape[0])):
                 stream = state.order[place]
@@ -130,27 +139,10 @@ def run_alone(
                         _test(place, time, state, signals, rules)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _together(
-    row: FloatArray,
-    group: int,
-    state: State,
-    rules: Rules,
-    work: FloatArray,
-) -> None:
-    """Take a value at each place of a group whose windows are equally long."""
-    first, n = group * LANES, state.shared[group] + 1
-    _take_together(row, n - 1, first, state)
-    state.shared[group] = n
-    if n % rules.clock == 0 and n > rules.grace and _suspicious(n, first, state, rules, work):
-        _part(group, state)
-        state.shared[group] = UNTESTED
-
-
 @njit(cache=True, nogil=True, error_model="numpy")
 def _test(place: int, time: int, state: State, signals: Signals, rules: Rules) -> None:
     """Look for a cut; where there is one, signal a drift and forget the window, as river does."""
-    if exact_cut(state.counts[place], place, state, rules):
+    if exact_cut(np.int64(state.counts[place]), place, state, rules):
         signals[time, state.order[place]] = DRIFT
         state.counts[place] = 0
         state.total[place] = 0.0
@@ -181,7 +173,15 @@ def exact_cut(n: int, place: int, state: State, rules: Rules) -> bool:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _suspicious(n: int, first: int, state: State, rules: Rules, work: FloatArray) -> bool:
+def _suspicious(
+    n: int,
+    first: int,
+    total: FloatArray,
+    variance: FloatArray,
+    slots: FloatArray,
+    rules: Rules,
+    work: FloatArray,
+) -> bool:
     """Whether any place of a group might have a cut; those with `work[3]` of 0 or more.
 
     The test of `exact_cut` without a division or a root for each place and cut, and a little more
@@ -189,8 +189,8 @@ def _suspicious(n: int, first: int, state: State, rules: Rules, work: FloatArray
     """
     older, newer, spread, worst = work[0], work[1], work[2], work[3]
     for lane in range(LANES):
-        older[lane], newer[lane], worst[lane] = 0.0, state.total[first + lane], -1.0
-        spread[lane] = math.sqrt(state.variance[first + lane] / n)
+        older[lane], newer[lane], worst[lane] = 0.0, total[first + lane], -1.0
+        spread[lane] = math.sqrt(variance[first + lane] / n)
     arrived = np.empty(MOST_SIZES, np.int64)
     sizes = _buckets(n, arrived)
     shortest = rules.shortest
@@ -200,7 +200,7 @@ def _suspicious(n: int, first: int, state: State, rules: Rules, work: FloatArray
         length = float(1 << size)
         newest = arrived[size] - (1 if size == 0 else 0)
         for bucket in range(2 * _merged(arrived[size]), newest):
-            values = _slot(size, bucket, first, state)
+            values = _slot(size, bucket, first, slots)
             n0, n1 = n0 + length, n1 - length
             weight = 1.0 / max(n0 - shortest + 1.0, 1.0) + 1.0 / max(n1 - shortest + 1.0, 1.0)
             scale = math.sqrt(2.0 * weight * log_term) * _CAUTION
@@ -237,20 +237,27 @@ def _compare(
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _take_together(row: FloatArray, n: int, first: int, state: State) -> None:
+def _take_together(
+    row: FloatArray,
+    n: int,
+    first: int,
+    totals: FloatArray,
+    variances: FloatArray,
+    slots: FloatArray,
+) -> None:
     """Put a value into each window of a group, all of which hold n."""
-    total, variance = state.total[first : first + LANES], state.variance[first : first + LANES]
+    total, variance = totals[first : first + LANES], variances[first : first + LANES]
     if n == 0:
         _add(total, row, total)
-        _add(variance, row, _slot(0, 0, first, state))  # a fresh window has the variance 0
+        _add(variance, row, _slot(0, 0, first, slots))  # a fresh window has the variance 0
         return
-    _add_values(row, total, variance, _slot(0, n, first, state), float(n), n + 1.0)
+    _add_values(row, total, variance, _slot(0, n, first, slots), float(n), n + 1.0)
     count, size = n + 1, 0
     while _completes_a_pair(count):
         pair = count - SLOTS
         count, size = pair // 2 + 1, size + 1
-        older, newer = _slot(size - 1, pair, first, state), _slot(size - 1, pair + 1, first, state)
-        _add(older, newer, _slot(size, count - 1, first, state))
+        older, newer = _slot(size - 1, pair, first, slots), _slot(size - 1, pair + 1, first, slots)
+        _add(older, newer, _slot(size, count - 1, first, slots))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -294,12 +301,12 @@ def _take_one(value: float, n: int, place: int, state: State) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _part(group: int, state: State) -> None:
+def _part(group: int, shared: NDArray[np.int32], counts: NDArray[np.int32]) -> None:
     """Let each place of a group count for itself."""
-    if state.shared[group] >= 0:
+    if shared[group] >= 0:
         for place in range(group * LANES, (group + 1) * LANES):
-            state.counts[place] = state.shared[group]
-        state.shared[group] = APART
+            counts[place] = shared[group]
+        shared[group] = APART
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -311,8 +318,8 @@ def _in_order(streams: NDArray[np.uint32]) -> bool:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _slot(size: int, bucket: int, first: int, state: State) -> FloatArray:
-    return state.slots[size * SLOTS + bucket % SLOTS, first : first + LANES]
+def _slot(size: int, bucket: int, first: int, slots: FloatArray) -> FloatArray:
+    return slots[size * SLOTS + bucket % SLOTS, first : first + LANES]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

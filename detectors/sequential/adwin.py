@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from detectors.arrays import finite, fraction
-from detectors.errors import BadParameterError
+from detectors.arrays import finite
+from detectors.sequential.blocks.parameters import require_adwin
 
 
 class Adwin:
@@ -28,20 +28,13 @@ class Adwin:
         min_window_length: int = 5,
         grace_period: int = 10,
     ) -> None:
-        fraction(delta, "delta")
-        for name, value in (
-            ("clock", clock),
-            ("min_window_length", min_window_length),
-            ("grace_period", grace_period),
-        ):
-            if value < 1:
-                raise BadParameterError(name, value, "1 or more")
-        self._parameters = {
+        self._parameters: Any = {
             "delta": delta,
             "clock": clock,
             "min_window_length": min_window_length,
             "grace_period": grace_period,
         }
+        require_adwin(**self._parameters)
         self.reset()
 
     @property

@@ -10,7 +10,8 @@ import math
 
 import scipy.special
 
-from detectors.arrays import fraction
+from detectors.arrays import finite, fraction
+from detectors.errors import NotFiniteError
 from detectors.sequential.inputs import at_least
 
 LARGEST = 1e100  # whose square is finite
@@ -30,7 +31,8 @@ def half_width(standard_error: float, freedom: int, look: int, alpha: float) -> 
     """Return how far a confidence sequence reaches from the estimate, either way, at a look.
 
     With probability 1 - alpha at least, the intervals of all looks hold the mean. Student's t with
-    `freedom` degrees of freedom at the level alpha * look_share(look). BadParameterError.
+    `freedom` degrees of freedom at the level alpha * look_share(look). BadParameterError,
+    NotFiniteError, OutOfRangeError.
 
     >>> round(half_width(1.0, 15, 1, 0.05), 3)  # 2.131 for one look that was fixed beforehand
     2.49
@@ -38,6 +40,8 @@ def half_width(standard_error: float, freedom: int, look: int, alpha: float) -> 
     Robbins (1970), Ann. Math. Statist. 41, 1397-1409 (confidence sequences); Lan & DeMets (1983),
     Biometrika 70, 659-663 (an error budget spent over looks).
     """
+    finite([standard_error], "standard_error")
+    at_least(freedom, 1, "freedom")
     level = fraction(alpha, "alpha") * look_share(look)
     return -float(scipy.special.stdtrit(freedom, level / 2)) * standard_error
 
@@ -54,7 +58,7 @@ def e_value_below(statistic: float, clients: int, look: int = 1) -> float:
         2 F_n(-t n / sqrt(a (v + t^2 / a))) sqrt(1 / a) ((1 + t^2 / v) / (1 + t^2 / (v a)))^(n / 2)
 
     times the share, F_n being Student's distribution with n degrees of freedom.
-    BadParameterError under two clients.
+    BadParameterError under two clients, NotFiniteError for NaN; an infinite t is a very large one.
 
     >>> e_value_below(-4.0, 16) > 20 > 1 > e_value_below(0.0, 16)
     True
@@ -62,6 +66,8 @@ def e_value_below(statistic: float, clients: int, look: int = 1) -> float:
     Lai (1976), Ann. Statist. 4, 265-280 (the mixture); Wang & Ramdas (2025), Sequential Analysis
     44 (as an e-value); Vovk & Wang (2021), Ann. Statist. 49, 1736-1754 (averages).
     """
+    if math.isnan(statistic):
+        raise NotFiniteError("statistic", 0)
     freedom = at_least(clients, 2, "clients") - 1
     t, a = min(max(statistic, -LARGEST), LARGEST), 1.0 + clients
     square = t * t

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from detectors.arrays import finite
-from detectors.errors import BadParameterError
+from detectors.sequential.blocks.parameters import require_page_hinkley
 
 
 class Direction(StrEnum):
@@ -36,20 +36,13 @@ class PageHinkley:
         threshold: float = 50.0,
         alpha: float = 0.9999,
     ) -> None:
-        if min_instances < 1:
-            raise BadParameterError("min_instances", min_instances, "1 or more")
-        if not delta >= 0:
-            raise BadParameterError("delta", delta, "zero or more")
-        if not threshold > 0:
-            raise BadParameterError("threshold", threshold, "above 0")
-        if not 0 < alpha <= 1:
-            raise BadParameterError("alpha", alpha, "above 0, at most 1")
-        self._parameters = {
+        self._parameters: Any = {
             "min_instances": min_instances,
             "delta": delta,
             "threshold": threshold,
             "alpha": alpha,
         }
+        require_page_hinkley(**self._parameters)
         self.reset()
 
     @property

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.special
 
-from detectors.arrays import FloatArray
+from detectors.arrays import LARGEST, FloatArray
 from detectors.errors import BadParameterError, TooFewError
 from detectors.histogram import Histogram, merge
 
@@ -119,8 +119,8 @@ def effective_sample_size(n: float, tau_squared: float) -> float:
     >>> effective_sample_size(1000.0, 0.001)
     500.0
     """
-    if n <= 0 or tau_squared < 0:
-        raise BadParameterError("n, tau_squared", (n, tau_squared), "n above 0, tau^2 0 or more")
+    if not (0 < n <= LARGEST and 0 <= tau_squared <= LARGEST):
+        raise BadParameterError("n, tau_squared", (n, tau_squared), "finite n > 0, tau^2 >= 0")
     return n / (1 + n * tau_squared)
 
 

@@ -46,11 +46,11 @@ def robust_scores(reference: ArrayLike, values: ArrayLike) -> SeriesScores:
     88, 1273-1283.
     """
     known, new = _aligned(finite(reference, "reference"), finite(values, "values"))
+    scale, degrees = limits(known.shape[0])
     centre = np.median(known, axis=0)
     spread = NORMAL_MAD * np.median(np.abs(known - centre), axis=0)
     floor = RELATIVE_FLOOR * np.maximum(1.0, np.abs(centre))
     spread = np.where(spread > floor, spread, np.maximum(known.std(axis=0, ddof=1), floor))
-    scale, degrees = limits(known.shape[0])
     effect = np.asarray(new - centre).reshape(np.shape(values))
     statistic = np.asarray((new - centre) / (spread * scale)).reshape(np.shape(values))
     return scores_from_tails(

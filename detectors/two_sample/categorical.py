@@ -11,13 +11,16 @@ import numpy as np
 import scipy.special
 
 from detectors.arrays import FloatArray, fraction
-from detectors.errors import BadParameterError
+from detectors.errors import BadParameterError, OutOfRangeError
 from detectors.histogram import Histogram
 from detectors.result import PROBABILITY, TwoSampleResult
 
 LEAST_EXPECTED = 5.0
 MOST_TABLES = 20_000
 DRAWS, SEED = 9_999, 20_261_121
+LARGEST_TOTAL = 2.0**53  # beyond which adding one example changes nothing
+NUMPYS_MOST = 1e9  # examples that numpy draws hypergeometric tables from
+RARE = 1e5  # examples of a category, of a billion and more
 _TIE = 1e-9
 Statistic = Callable[[FloatArray, FloatArray, float], FloatArray]
 
@@ -31,8 +34,8 @@ def chi_square(
     has are left out, those that one side has not are not. `effect` is the share that changed
     category (total variation), a probability; the minimum detectable effect is that of a move
     between the two most frequent categories. Tables are ordered by the statistic in the exact test,
-    ties counted. Raises EdgesDifferError, EmptySampleError, and BadParameterError for declared
-    noise, which `energy_histogram` allows for.
+    ties counted. Raises EdgesDifferError, EmptySampleError, OutOfRangeError for more than 2^53
+    examples, and BadParameterError for declared noise, which `energy_histogram` allows for.
 
     >>> ours = chi_square(Histogram.of_categories([8, 2]), Histogram.of_categories([1, 5]))
     >>> round(ours.p_value, 6)
@@ -74,6 +77,8 @@ def _judged(
     there = reference.counts + current.counts > 0
     counts, totals = reference.counts[there], (reference.counts + current.counts)[there]
     n, m = reference.total, current.total
+    if n + m > LARGEST_TOTAL:
+        raise OutOfRangeError("counts", int(np.argmax(totals)), LARGEST_TOTAL)
     return TwoSampleResult(
         detector=name,
         statistic=float(statistic(counts[np.newaxis], totals, n)[0]),
@@ -114,11 +119,38 @@ def _p_value(statistic: Statistic, counts: FloatArray, totals: FloatArray, n: fl
         tables = _tables(totals, n)
         chances = np.exp(_log_chance(tables, totals))
         return float(min(chances[statistic(tables, totals, n) >= least].sum(), 1.0))
-    drawn = np.random.default_rng(SEED).multivariate_hypergeometric(
-        totals.astype(np.int64), int(n), size=DRAWS, method="marginals"
-    )
-    beyond = np.count_nonzero(statistic(drawn.astype(np.float64), totals, n) >= least)
+    beyond = np.count_nonzero(statistic(_drawn(totals, n), totals, n) >= least)
     return (1 + beyond) / (1 + DRAWS)
+
+
+def _drawn(totals: FloatArray, n: float) -> FloatArray:
+    """Return seeded first rows of tables with these totals, (DRAWS, categories)."""
+    rng = np.random.default_rng(SEED)
+    if totals.sum() < NUMPYS_MOST:
+        whole = totals.astype(np.int64)
+        drawn = rng.multivariate_hypergeometric(whole, int(n), size=DRAWS, method="marginals")
+        return drawn.astype(np.float64)
+    return _drawn_from_many(rng, totals, n)
+
+
+def _drawn_from_many(rng: np.random.Generator, totals: FloatArray, n: float) -> FloatArray:
+    """Draw category after category, the rare first, from a billion examples and more.
+
+    What a category gets is hypergeometric: next to binomial where it is rare, to normal where not.
+    """
+    drawn = np.zeros((DRAWS, totals.size))
+    left, whole = np.full(DRAWS, n), float(totals.sum())
+    for place in np.argsort(totals, kind="stable"):
+        total, share = float(totals[place]), np.clip(left / whole, 0.0, 1.0)
+        rest = whole - total
+        if total < RARE:
+            taken = rng.binomial(int(total), share).astype(np.float64)
+        else:
+            spread = np.sqrt(share * (1 - share) * total * rest / whole)
+            taken = np.rint(rng.normal(share * total, spread))
+        drawn[:, place] = np.clip(taken, np.maximum(left - rest, 0.0), np.minimum(left, total))
+        left, whole = left - drawn[:, place], rest
+    return drawn
 
 
 def _number_of_tables(totals: FloatArray, n: float) -> float:

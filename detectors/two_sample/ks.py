@@ -67,18 +67,14 @@ def ks_weighted(
     return _result(gap, spread.average(lambda s: kolmogorov_tail(gap, s)), detectable, pair.sizes)
 
 
-def minimum_detectable_gap(
-    spread: float, alpha: float, power: float, noise: FloatArray | None = None
-) -> float:
+def minimum_detectable_gap(spread: float, alpha: float, power: float) -> float:
     """Return the smallest D that a test at `alpha` finds with `power`, at most 1.
 
-    `spread` is 1 / n + 1 / m, `noise` the standard deviation of declared noise at each edge.
+    `spread` is 1 / n + 1 / m.
     """
     critical = np.sqrt(-np.log(fraction(alpha, "alpha") / 2) / 2 * spread)
-    worst = 0.0 if noise is None else float(noise.max())
-    margin = 0.0 if noise is None else worst * scipy.special.ndtri(1 - alpha / (2 * noise.size))
-    beyond = scipy.special.ndtri(fraction(power, "power")) * np.sqrt(spread / 4 + worst**2)
-    return float(np.clip(critical + margin + beyond, 0.0, 1.0))
+    beyond = scipy.special.ndtri(fraction(power, "power")) * np.sqrt(spread / 4)
+    return float(np.clip(critical + beyond, 0.0, 1.0))
 
 
 def kolmogorov_tail(gap: float | FloatArray, spread: FloatArray) -> FloatArray:

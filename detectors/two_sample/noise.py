@@ -9,6 +9,7 @@ variance is the one that gives the statistic its true fourth cumulant.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Self
 
 import numpy as np
 import scipy.special
@@ -22,6 +23,7 @@ LEAST_SIGNAL = 4.0
 _SCORES = np.arange(-4.0, 5.0)
 _SCORE_WEIGHTS = np.exp(-(_SCORES**2) / 2) / np.exp(-(_SCORES**2) / 2).sum()
 _NEGLIGIBLE_MIXING = 1e-3
+_LEAST_SCALE = 1e-12  # where a bin is nearly empty, its law piles up at 0, which divides nothing
 _REPLICATES = 1024
 _LEAST_PER_NODE = 8
 
@@ -48,6 +50,12 @@ class Null:
         """Return transform (I - h 1'): what acts on x where `transform` (r, k) acts on shares."""
         return np.asarray(transform - (transform @ self.shares)[:, np.newaxis], dtype=np.float64)
 
+    def gaps(self, x: FloatArray) -> FloatArray:
+        """Return the gaps at the inner edges that x (.., k) makes."""
+        running = np.cumsum(x, axis=-1)
+        below = np.cumsum(self.shares)[:-1]
+        return np.asarray(running[..., :-1] - running[..., -1:] * below, dtype=np.float64)
+
     def nodes(self) -> tuple[FloatArray, FloatArray]:
         """Return plausible spreads and their weights."""
         return self.spread.values, self.spread.weights
@@ -66,7 +74,40 @@ class Null:
             return np.ones(1), np.ones(1)
         shape = whole / excess
         values = scipy.special.gammaincinv(shape, scipy.special.ndtr(_SCORES)) / shape
+        values = np.maximum(values, _LEAST_SCALE)
         return values / (values @ _SCORE_WEIGHTS), _SCORE_WEIGHTS
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Normal laws of x that average to its law.
+
+    A node is a plausible spread with a plausible random scale: x has the `variance` (node, bin)
+    there, times the square of `scale` (node,); `weights` (node,) add to 1.
+    """
+
+    variance: FloatArray
+    scale: FloatArray
+    weights: FloatArray
+
+    @classmethod
+    def of(cls, null: Null, across: FloatArray) -> Self:
+        """Give x the scale with which `across` @ x (k,) has its true fourth cumulant."""
+        diagonal = across**2
+        scales, scale_weights = null.scales(diagonal, float(diagonal @ null.variance()) ** 2)
+        spreads, spread_weights = null.nodes()
+        return cls(
+            np.repeat(spreads, scales.size)[:, np.newaxis] * null.shares + null.noise,
+            np.sqrt(np.tile(scales, spreads.size)),
+            np.outer(spread_weights, scale_weights).ravel(),
+        )
+
+    def draws(self, wanted: int) -> FloatArray:
+        """Return seeded draws of x before the scale, (node, draw, bin): about `wanted` in all."""
+        nodes, bins = self.variance.shape
+        each = max(wanted // nodes, _LEAST_PER_NODE)
+        normal = _standard(nodes * each, bins).reshape(nodes, each, bins)
+        return np.asarray(normal * np.sqrt(self.variance)[:, np.newaxis], dtype=np.float64)
 
 
 def null_of(
@@ -141,35 +182,18 @@ class Replicates:
 def gap_replicates(null: Null, along: FloatArray) -> Replicates:
     """Draw the gaps F_current - F_reference at the inner edges, split along `along` @ gaps."""
     across = null.centred(cumulative(along))[0]
-    diagonal = across**2
-    scales, scale_weights = null.scales(diagonal, float(diagonal @ null.variance()) ** 2)
-    spreads, spread_weights = null.nodes()
-    variance = np.repeat(spreads, scales.size)[:, np.newaxis] * null.shares + null.noise
-    draws = max(_REPLICATES // len(variance), _LEAST_PER_NODE)
-    normal = _standard(len(variance) * draws, null.shares.size)
-    x = normal.reshape(len(variance), draws, -1) * np.sqrt(variance)[:, np.newaxis]
-    sd = np.sqrt(variance @ diagonal)[:, np.newaxis, np.newaxis]
-    slope = _gaps(null, variance[:, np.newaxis] * across) / sd
+    mixture = Mixture.of(null, across)
+    variance, x = mixture.variance, mixture.draws(_REPLICATES)
+    sd = np.sqrt(variance @ across**2)[:, np.newaxis, np.newaxis]
+    slope = null.gaps(variance[:, np.newaxis] * across) / sd
     z = (x @ across)[:, :, np.newaxis] / sd
-    return Replicates(
-        rest=_gaps(null, x) - slope * z,
-        slope=slope,
-        scale=np.sqrt(np.tile(scales, spreads.size)),
-        weights=np.outer(spread_weights, scale_weights).ravel(),
-    )
+    return Replicates(null.gaps(x) - slope * z, slope, mixture.scale, mixture.weights)
 
 
 def cumulative(weights: FloatArray) -> FloatArray:
     """Return the row (1, k) that acts on shares as `weights` (k - 1) act on gaps at inner edges."""
     tail = np.cumsum(weights[::-1])[::-1]
     return np.append(tail, 0.0)[np.newaxis]
-
-
-def _gaps(null: Null, x: FloatArray) -> FloatArray:
-    """Return the gaps at the inner edges that x (.., k) makes."""
-    running = np.cumsum(x, axis=-1)
-    below = np.cumsum(null.shares)[:-1]
-    return np.asarray(running[..., :-1] - running[..., -1:] * below, dtype=np.float64)
 
 
 @lru_cache(maxsize=8)

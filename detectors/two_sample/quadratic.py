@@ -16,7 +16,7 @@ from detectors.two_sample.noise import Null
 
 _NEGLIGIBLE = 1e-7
 _NEAR_MEAN = 1e-3
-_HALVINGS = 48
+_MOST_STEPS, _CONVERGED = 64, 1e-8  # the square of it is what is left after such a step
 _SMALLEST, _LARGEST = 1e-12, 1e5  # in units of the largest eigenvalue; beyond, the tail is 0
 
 
@@ -53,16 +53,16 @@ class QuadraticForm:
         The statistic under an effect e has the mean e^2 a + sum(lambda) and the variance
         2 sum(lambda^2) + 4 e^2 b; the equation is quadratic in e^2.
         """
-        values = self._mean_eigenvalues
+        first, second = self._moments
         a = float(self.direction @ self.direction)
         along = self.direction @ self._centred
         b = float(along**2 @ self.null.variance())
         if a == 0:
             return 0.0
         z = float(scipy.special.ndtri(power))
-        beyond = quadratic_quantile(alpha, values) - float(values.sum())
+        beyond = satterthwaite(alpha, first, second) - first
         half = beyond / a + 2 * z**2 * b / a**2
-        rest = (2 * z**2 * float(values @ values) - beyond**2) / a**2
+        rest = (2 * z**2 * second - beyond**2) / a**2
         return float(np.sqrt(max(half + np.sqrt(max(half**2 + rest, 0.0)), 0.0)))
 
     def noise_bound(self, statistic: float) -> float:
@@ -73,8 +73,7 @@ class QuadraticForm:
         """
         if self.null.noise == 0:
             return 0.0
-        noised = self._centred * np.sqrt(self.null.noise)
-        alone = quadratic_quantile(0.05, _spectrum(noised))
+        alone = satterthwaite(0.05, *moments(self._centred * np.sqrt(self.null.noise)))
         return float(2 * np.sqrt(statistic * alone) + alone)
 
     @cached_property
@@ -82,13 +81,12 @@ class QuadraticForm:
         return self.null.centred(self.rows)
 
     @cached_property
-    def _mean_eigenvalues(self) -> FloatArray:
-        return self._eigenvalues(self.null.spread.mean)
+    def _moments(self) -> tuple[float, float]:
+        return moments(self._centred * np.sqrt(self.null.variance()))
 
     @cached_property
     def _scales(self) -> tuple[FloatArray, FloatArray]:
-        second = float(self._mean_eigenvalues @ self._mean_eigenvalues)
-        return self.null.scales(np.sum(self._centred**2, axis=0), second)
+        return self.null.scales(np.sum(self._centred**2, axis=0), self._moments[1])
 
     def _eigenvalues(self, spread: float) -> FloatArray:
         return _spectrum(self._centred * np.sqrt(self.null.variance(spread)))
@@ -106,6 +104,8 @@ def quadratic_tail(points: FloatArray, eigenvalues: FloatArray) -> FloatArray:
 
     With r = lambda / max(lambda), x = q / max(lambda) and the saddle point s = (1 - u) / 2, the
     equation K'(s) = sum r / (1 - r + r u) = x has its root u between 1 / x and k / x, whatever r.
+    As a function of u, 1 / K' grows and is concave, like the resistance of resistors in parallel
+    to each of which u is added: Newton's steps on it, from 1 / x on, approach the root from below.
 
     Kuonen (1999), Biometrika 86, 929-935, equation 3.
     """
@@ -119,31 +119,39 @@ def quadratic_tail(points: FloatArray, eigenvalues: FloatArray) -> FloatArray:
 
 
 def quadratic_quantile(alpha: float, eigenvalues: FloatArray) -> float:
-    """Return the q with P(Q >= q) close to alpha: the gamma of the same mean and variance.
+    """Return the q with P(Q >= q) close to alpha; 0 where all eigenvalues are."""
+    return satterthwaite(alpha, float(eigenvalues.sum()), float(eigenvalues @ eigenvalues))
 
-    0 where all eigenvalues are.
+
+def moments(root: FloatArray) -> tuple[float, float]:
+    """Return the sums of the eigenvalues of root root' and of their squares, found without them."""
+    product = root @ root.T
+    return float(np.trace(product)), float(np.vdot(product, product))
+
+
+def satterthwaite(alpha: float, first: float, second: float) -> float:
+    """Return the q that the gamma of Q's mean and variance passes with chance alpha.
+
+    `first` and `second` are the sums of the eigenvalues and of their squares; 0 where those are.
 
     Satterthwaite (1946), Biometrics Bulletin 2, 110-114.
     """
-    largest = float(eigenvalues.max())
-    if largest == 0:
+    if second == 0:
         return 0.0
-    first, second = float((ratios := eigenvalues / largest).sum()), float(ratios @ ratios)
     standard = scipy.special.gammainccinv(first**2 / (2 * second), alpha)
-    return float(standard * 2 * second / first * largest)
+    return float(standard * 2 * second / first)
 
 
 def _saddle_point(x: FloatArray, ratios: FloatArray) -> FloatArray:
-    low, high = -np.log(x), np.log(ratios.size) - np.log(x)
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        above = _slope(np.exp(middle), ratios) > x
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return np.asarray(np.exp((low + high) / 2), dtype=np.float64)
-
-
-def _slope(u: FloatArray, ratios: FloatArray) -> FloatArray:
-    return np.asarray((ratios / _denominator(u, ratios)).sum(axis=-1), dtype=np.float64)
+    u = 1 / x
+    for _ in range(_MOST_STEPS):
+        terms = ratios / _denominator(u, ratios)
+        slope = terms.sum(axis=-1)
+        step = (slope / x - 1) * slope / np.sum(terms**2, axis=-1)
+        u += step
+        if (step <= u * _CONVERGED).all():
+            break
+    return u
 
 
 def _denominator(u: FloatArray, ratios: FloatArray) -> FloatArray:

@@ -15,10 +15,10 @@ from detectors.result import SUBJECT, TwoSampleResult
 from detectors.series.overdispersion import RoundVariation
 from detectors.two_sample.noise import Null, Replicates, cumulative, gap_replicates, null_of
 from detectors.two_sample.ordered_histogram import envelope, gaps, require_ordered, scaled_steps
-from detectors.two_sample.quadratic import quadratic_quantile
+from detectors.two_sample.quadratic import moments, satterthwaite
 
 NAME = "wasserstein"
-_STEPS = 12
+_STEPS, _ARRIVED = 12, 1e-12
 
 
 def wasserstein_histogram(
@@ -78,14 +78,18 @@ def _crossing(
 ) -> FloatArray:
     """Return the largest z where the sum is at the goal; -inf where it lies above everywhere.
 
-    Newton's method from the right of it: on a convex function it never steps across.
+    Newton's method from the right of it: on a convex function it never steps across, and on one
+    of straight pieces it arrives.
     """
     z = (goal + np.abs(rest) @ steps) / (np.abs(slope) @ steps)
     for _ in range(_STEPS):
-        moved = slope * z[..., np.newaxis] + rest
-        rise = (np.sign(moved) * slope) @ steps
+        signs = np.sign(slope * z[..., np.newaxis] + rest)
+        rise, start = np.vecdot(signs, slope * steps), np.vecdot(signs, rest * steps)
         with np.errstate(divide="ignore", invalid="ignore"):
-            z = np.where(rise > 0, z - (np.abs(moved) @ steps - goal) / rise, -np.inf)
+            nearer = np.where(rise > 0, (goal - start) / rise, -np.inf)
+        z, last = nearer, z
+        if not (z < last - _ARRIVED).any():
+            break
     return np.asarray(z, dtype=np.float64)
 
 
@@ -112,5 +116,4 @@ def _norm_quantile(null: Null, variance: FloatArray, steps: FloatArray, alpha: f
         return 0.0
     rows = np.sqrt(steps)[:, np.newaxis] * np.tri(null.shares.size)[:-1]
     root = null.centred(rows) * np.sqrt(variance)
-    eigenvalues = np.maximum(np.linalg.eigvalsh(root @ root.T), 0.0)
-    return float(np.sqrt(steps.sum() * quadratic_quantile(alpha, eigenvalues)))
+    return float(np.sqrt(steps.sum() * satterthwaite(alpha, *moments(root))))

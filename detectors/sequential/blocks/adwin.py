@@ -17,8 +17,8 @@ from detectors.kernels.adwin import (
     run_together,
     test_suspects,
 )
-from detectors.sequential.adwin import Adwin
 from detectors.sequential.blocks.block import Block, Columns, Signals
+from detectors.sequential.blocks.parameters import require_adwin
 
 LEAST_GROUPS = 16  # fewer are not worth a thread
 EVERYWHERE = np.zeros((0, 0), dtype=np.bool_)
@@ -51,15 +51,20 @@ class AdwinBlock(Block):
         min_window_length: int = 5,
         grace_period: int = 10,
     ) -> None:
-        parameters = {
-            "delta": delta,
-            "clock": clock,
-            "min_window_length": min_window_length,
-            "grace_period": grace_period,
-        }
-        Adwin(**parameters)  # type: ignore[arg-type]  # refuses what it cannot work with
+        require_adwin(
+            delta=delta,
+            clock=clock,
+            min_window_length=min_window_length,
+            grace_period=grace_period,
+        )
         self._rules = Rules(delta, clock, grace_period, min_window_length)
-        super().__init__(streams, **parameters)
+        super().__init__(
+            streams,
+            delta=delta,
+            clock=clock,
+            min_window_length=min_window_length,
+            grace_period=grace_period,
+        )
 
     @property
     def streams(self) -> int:

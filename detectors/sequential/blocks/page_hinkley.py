@@ -9,7 +9,7 @@ from detectors import parallel
 from detectors.arrays import FloatArray
 from detectors.kernels.page_hinkley import Rules, State, run
 from detectors.sequential.blocks.block import Block, Columns, Signals
-from detectors.sequential.page_hinkley import PageHinkley
+from detectors.sequential.blocks.parameters import require_page_hinkley
 
 LEAST_STREAMS = 50_000  # fewer are not worth a thread
 BEFORE_ANY = -1.0  # river's highest sum of decreases before the first value
@@ -42,7 +42,7 @@ class PageHinkleyBlock(Block):
         alpha: float = 0.9999,
     ) -> None:
         self._rules = Rules(min_instances, delta, threshold, alpha)
-        PageHinkley(**self._rules._asdict())  # refuses what it cannot work with
+        require_page_hinkley(**self._rules._asdict())
         super().__init__(streams, **self._rules._asdict())
 
     @property

@@ -78,8 +78,9 @@ def test_ks_on_bins_never_exceeds_ks_on_values():
 
 def test_ks_detectable_gap_is_found_with_the_power_asked_for():
     rng = np.random.default_rng(3)
-    n, edges = 500, np.linspace(0, 1, 3)
-    gap = ks_samples(np.arange(n), np.arange(n)).minimum_detectable_effect
+    n, edges = 4000, np.linspace(0, 1, 3)
+    half = Histogram(edges, [n / 2, n / 2])
+    gap = ks_histogram(half, half).minimum_detectable_effect
     found = 0
     for _ in range(300):
         x = Histogram(edges, rng.multinomial(n, [0.5, 0.5]))

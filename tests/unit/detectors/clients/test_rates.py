@@ -28,6 +28,20 @@ def test_a_billion_examples_are_like_normal_ones():
     assert float(mid_p(a, n, b, n)) == pytest.approx(2 * stats.norm.sf(z), rel=1e-2)
 
 
+def test_few_examples_beside_a_billion_are_nearly_binomial():
+    # The share of a billion is as good as known, and Fisher's tails go over to the binomial's.
+    binomial = stats.binom(50, 0.25)
+    exact = 2 * (binomial.sf(20) + binomial.pmf(20) / 2)
+    assert float(mid_p(2.5e11, 1e12, 20, 50)) == pytest.approx(exact, rel=1e-8)
+
+
+@pytest.mark.parametrize("table", [(40_000, 90_000, 45, 80), (3, 70_000, 9, 80_000)])
+def test_tails_summed_are_the_librarys(table, monkeypatch):
+    summed = float(mid_p(*table))
+    monkeypatch.setattr("detectors.clients.rates.LIBRARY_TO", 1e6)
+    assert summed == pytest.approx(float(mid_p(*table)), rel=1e-7)  # the library's digits
+
+
 @pytest.mark.parametrize(("rate", "n_a", "n_b"), [(0.01, 300, 70), (0.2, 70, 70), (0.5, 5000, 20)])
 def test_noised_p_values_are_uniform_where_nothing_changed(rate, n_a, n_b):
     rng = np.random.default_rng(5)

@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors import Histogram, ks_histogram
-from detectors.errors import EmptySampleError, NegativeCountError, NotFiniteError, ShapeError
+from detectors.errors import (
+    EmptySampleError,
+    NegativeCountError,
+    NotFiniteError,
+    OutOfRangeError,
+    ShapeError,
+)
 from detectors.two_sample.ks_histograms import ks_histograms
 
 
@@ -53,6 +59,34 @@ def test_threads_change_nothing() -> None:
     assert np.array_equal(whole, np.concatenate(parts))
 
 
+@pytest.mark.parametrize("bins", [2, 3, 5, 6, 7, 8, 9, 21])
+@pytest.mark.parametrize("kind", [np.float64, np.int64, np.int32, np.uint16, np.bool_])
+def test_all_types_of_counts_say_the_same(bins: int, kind: type) -> None:
+    reference, current = np.random.default_rng(bins).integers(0, 2, size=(2, bins, 300))
+    reference[0], current[-1] = 1, 1
+    found = ks_histograms(reference.astype(kind), current.astype(kind))
+    expected = ks_histograms(reference.astype(np.float64), current.astype(np.float64))
+    assert np.array_equal(found.statistics, expected.statistics)
+    mixed = ks_histograms(reference.astype(kind), current.astype(np.float32))
+    assert np.array_equal(mixed.statistics, expected.statistics)
+
+
+def test_large_counts_stay_exact_enough() -> None:
+    rng = np.random.default_rng(4)
+    reference, current = rng.integers(0, 2**31 - 1, size=(2, 200, 3_000), dtype=np.int32)
+    found = ks_histograms(reference, current).statistics
+    assert found == pytest.approx(in_numpy(reference, current), rel=1e-9)
+
+
+def test_a_negative_count_is_found_wherever_it_is() -> None:
+    good = np.full((7, 5_000), 3, dtype=np.int32)
+    for row, pair in ((0, 0), (3, 2_047), (5, 2_048), (6, 4_999)):
+        counts = good.copy()
+        counts[row, pair] = -1
+        with pytest.raises(NegativeCountError):
+            ks_histograms(good, counts)
+
+
 def test_no_pairs_are_no_answer() -> None:
     assert ks_histograms(np.ones((4, 0)), np.ones((4, 0))).statistics.size == 0
 
@@ -66,6 +100,10 @@ def test_no_pairs_are_no_answer() -> None:
         ([[np.nan], [1.0]], NotFiniteError),
         ([[-1.0], [1.0]], NegativeCountError),
         ([[0.0], [0.0]], EmptySampleError),
+        ([[0], [0]], EmptySampleError),
+        ([[1e-200], [0.0]], EmptySampleError),
+        ([[np.inf], [1.0]], NotFiniteError),
+        ([[1e300], [1.0]], OutOfRangeError),
     ],
 )
 def test_what_cannot_be_compared_is_refused(reference: object, error: type[Exception]) -> None:

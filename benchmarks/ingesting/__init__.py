@@ -1,0 +1,1 @@
+"""Parts of the ingest benchmark: the payload, the servers, and what sends to them."""
