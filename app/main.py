@@ -4,13 +4,12 @@ from fastapi import FastAPI
 
 from app.audit.router import router as audit
 from app.console.router import router as console
-from app.core import logging, metrics, problems
+from app.core import logging, metrics, openapi, problems
 from app.core.body_limit import BodyLimit
 from app.core.compression import Gunzip
 from app.core.database import database
 from app.core.health import router as health
 from app.core.metrics import Sample, Source, by_label
-from app.core.openapi import describe_raw_bodies
 from app.core.pressure import Pressure
 from app.core.settings import Settings
 from app.core.settings import settings as read_settings
@@ -64,7 +63,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         docs_url="/docs",
         redoc_url=None,
-        responses={"default": {"model": problems.Problem, "description": "Problem details"}},
     )
     app.state.settings = settings
     app.state.database = database(settings.database)
@@ -76,5 +74,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     domains = (federations, rounds, drift, reports, incidents, registry, retraining, audit)
     for router in (health, metrics.router, *domains, console):
         app.include_router(router)
-    describe_raw_bodies(app, PUSHED_SCHEMAS)
+    openapi.complete(app, PUSHED_SCHEMAS)
     return app

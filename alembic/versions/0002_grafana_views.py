@@ -1,8 +1,8 @@
 """the views that Grafana reads
 
-Grafana's role may read these views and no table. They hold no row about a single client, and what
-fewer clients than the federation's minimum cohort size stand behind is left out. A view runs with
-the rights of its owner, so that the role needs none on the tables; `security_barrier` keeps a
+Grafana's role may read these views and no table. They hold no row about a single client. What few
+clients stand behind, or would show by subtraction, is not in `round_aggregates`; so a cohort that
+has no row there is left out. A view runs with the rights of its owner, so that the role needs none on the tables; `security_barrier` keeps a
 cheap function in someone's WHERE from seeing rows that a view leaves out.
 
 PostgreSQL only: the embedded profile's SQLite has no roles to hold back and no Grafana to serve.
@@ -48,14 +48,12 @@ ROUND_METRICS = """
 SELECT f.name AS federation, r.model,
        CASE a.measured WHEN 'canary' THEN r.canary_version ELSE r.version END AS version,
        a.measured, r.phase, r.global_step, r.ended_at, r.received_at, a.clients, a.examples,
-       CASE WHEN a.loss_clients >= f.min_cohort_size
-            THEN a.loss_sum / nullif(a.loss_examples, 0) END AS log_loss,
-       CASE WHEN a.correct_clients >= f.min_cohort_size
-            THEN 1 - a.correct_count / nullif(a.correct_examples, 0) END AS error_rate
+       a.loss_sum / nullif(a.loss_examples, 0) AS log_loss,
+       1 - a.correct_count / nullif(a.correct_examples, 0) AS error_rate
 FROM rounds r
 JOIN federations f ON f.id = r.federation_id
 JOIN round_aggregates a ON a.round_id = r.id AND a.scope = 'federation'
-WHERE r.state <> 'superseded' AND a.clients >= f.min_cohort_size
+WHERE r.state <> 'superseded'
 """
 
 VERDICTS = """
@@ -69,7 +67,6 @@ JOIN rounds r ON r.id = v.round_id
 JOIN round_aggregates s ON s.round_id = v.round_id AND s.measured = 'model'
      AND s.scope = v.scope AND s.scope_key = v.scope_key
 WHERE v.scope <> 'client' AND v.superseded_at IS NULL AND r.state <> 'superseded'
-      AND s.clients >= f.min_cohort_size
 """
 
 INCIDENTS = """
@@ -80,7 +77,7 @@ FROM incidents i
 JOIN federations f ON f.id = i.federation_id
 JOIN round_aggregates s ON s.round_id = i.opened_round AND s.measured = 'model'
      AND s.scope = i.scope AND s.scope_key = i.scope_key
-WHERE i.scope <> 'client' AND s.clients >= f.min_cohort_size
+WHERE i.scope <> 'client'
 """
 
 # Reasons are left out here and in promotions: people write them, and may name a client.

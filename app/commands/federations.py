@@ -1,8 +1,11 @@
 """`vigie federations`: found a federation and hand out keys, on the machine itself."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from sqlmodel import Session
 
 from app.core.database import Database
@@ -58,6 +61,57 @@ def key(
     finally:
         database.dispose()
     typer.echo(text)
+
+
+@cli.command()
+def withdraw(
+    federation: Annotated[str, typer.Argument(help="The federation's name.")],
+    clients: Annotated[list[str], typer.Argument(help="Pseudonyms: c_ and 32 hex digits.")],
+) -> None:
+    """Erase what clients said and refuse what else they send; once more changes nothing."""
+    from app.incidents import withdrawing  # noqa: PLC0415 - the other commands need none of it
+    from app.rounds.privacy_schemas import WithdrawalIn  # noqa: PLC0415 - likewise
+
+    with _federation(federation) as (session, row):
+        try:
+            body = WithdrawalIn(clients=clients)
+        except ValidationError as error:
+            raise typer.BadParameter("a pseudonym is c_ and 32 lower-case hex digits") from error
+        done = withdrawing.withdraw(session, row, body.clients, ACTOR)
+    typer.echo(
+        f"{done.withdrawn} client(s) withdrew: {done.records} record(s) in {done.rounds} round(s)"
+        f" erased, {done.verdicts} verdict(s) blanked."
+    )
+
+
+@cli.command()
+def privacy(
+    federation: Annotated[str, typer.Argument(help="The federation's name.")],
+) -> None:
+    """What the federation's clients have spent of their privacy budget."""
+    from app.rounds import service as rounds  # noqa: PLC0415 - the other commands need none of it
+
+    with _federation(federation) as (session, row):
+        spent, policy = rounds.spent_in(session, row), service.policy_of(row).privacy
+    budget = "no budget" if policy.epsilon_budget is None else f"budget {policy.epsilon_budget:g}"
+    typer.echo(
+        f"{spent.clients} client(s) with declared noise; the most spent is epsilon"
+        f" {spent.worst_epsilon:.3g} at delta {policy.delta:g} ({budget});"
+        f" {spent.near} near the budget, {spent.exhausted} at its end."
+    )
+
+
+@contextmanager
+def _federation(name: str) -> Iterator[tuple[Session, Federation]]:
+    """A federation as a row of a session that commits."""
+    database = Database(settings().database)
+    try:
+        with database.session_scope() as session:
+            yield session, _named(session, name)
+    except DomainError as error:
+        raise typer.BadParameter(error.message) from error
+    finally:
+        database.dispose()
 
 
 def _named(session: Session, name: str) -> Federation:

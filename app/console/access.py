@@ -15,6 +15,7 @@ from app.core.errors import DomainError, ErrorKind
 from app.core.http import DatabaseDep, SettingsDep
 from app.federations import service as federations
 from app.federations.dependencies import demand
+from app.federations.names import Naming
 from app.federations.roles import Permission, Principal
 from app.federations.tables import Federation
 
@@ -57,6 +58,10 @@ class Visitor:
     def may(self, permission: str) -> bool:
         """Whether the visitor's role has a permission (templates give its name)."""
         return self.principal.may(Permission(permission))
+
+    def naming(self, federation: Federation) -> Naming:
+        """How clients are called before this visitor."""
+        return Naming.for_reader(federation, self.principal)
 
     def federation(self, session: Session, name: str) -> Federation:
         """The federation, if this visitor may know of it."""

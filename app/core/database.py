@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import JSON, Connection, DateTime, Dialect, Engine, create_engine, event, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session, SQLModel, select
 
@@ -24,6 +26,7 @@ SQLModel.metadata.naming_convention = {
 # AnyIO runs `def` routes on 40 threads; fewer connections would make them wait for each other.
 POOL_SIZE, POOL_OVERFLOW = 20, 25
 BUSY_SECONDS = 30
+_TURN = "turn"
 
 # JSONB where there is one; a Python None is SQL's NULL, not JSON's.
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
@@ -94,6 +97,12 @@ def one_at_a_time(session: Session, key: str) -> None:
         session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
 
 
+def beside_others(session: Session, key: str) -> None:
+    """Let any number of transactions past here, but none beside `one_at_a_time` under this key."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.exec(select(func.pg_advisory_xact_lock_shared(func.hashtextextended(key, 0))))
+
+
 @lru_cache
 def database(url: str) -> Database:
     """The database at `url`, one for each process (call it after any fork)."""
@@ -110,7 +119,9 @@ def _make_engine(url: str) -> Engine:
             hide_parameters=True,  # errors are logged, and parameters hold what must not be
         )
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        turns = _Turns()
+        event.listen(engine, "begin", turns.begin)
+        event.listen(engine, "checkin", turns.done)
         return engine
     return create_engine(
         url,
@@ -128,7 +139,27 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -
     connection.execute("PRAGMA foreign_keys=ON")
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    # A writer takes its lock at once: two that read first and write later would deadlock.
-    reads = connection.get_execution_options().get("vigie_reads", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+class _Turns:
+    """The writers of one process take turns; left to SQLite they would sleep and try again.
+
+    A turn lasts from a transaction's first statement until its connection is back in the pool, so
+    that one who waits for a turn holds nothing that the writer needs.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+
+    def begin(self, connection: Connection) -> None:
+        """Begin as a reader, or take a turn and the database's lock with it."""
+        if connection.get_execution_options().get("vigie_reads", False):
+            connection.exec_driver_sql("BEGIN")
+            return
+        if _TURN not in connection.info and self._lock.acquire(timeout=BUSY_SECONDS):
+            connection.info[_TURN] = True
+        # A writer takes its lock at once: two that read first and write later would deadlock.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def done(self, _connection: object, record: ConnectionPoolEntry) -> None:
+        """Let the next one write."""
+        if record.info.pop(_TURN, False):
+            self._lock.release()

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 from math import ceil
 from threading import Lock
+from typing import cast
 from uuid import UUID
 
 import structlog
@@ -117,5 +118,5 @@ class Pressure:
 
 def _storage(settings: Settings) -> Storage:
     if settings.broker.startswith(("redis://", "rediss://")):
-        return storage_from_string(settings.broker, wrap_exceptions=True)
+        return cast("Storage", storage_from_string(settings.broker, wrap_exceptions=True))
     return MemoryStorage()

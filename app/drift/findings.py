@@ -47,6 +47,17 @@ class Finding:
             minimum_detectable_effect=detectable if np.isfinite(detectable) else None,
         )
 
+    def without_numbers(self) -> "Finding":
+        """As it may be shown where too few clients stand behind it."""
+        return replace(
+            self,
+            statistic=None,
+            effect=None,
+            p_value=None,
+            minimum_detectable_effect=None,
+            explanation={},
+        )
+
     def insufficient(self, why: str) -> "Finding":
         """As insufficient evidence, saying what is missing."""
         explanation = {**self.explanation, "missing": why}

@@ -13,6 +13,7 @@ from app.drift.distributions import judge_distribution
 from app.drift.findings import Case, Finding
 from app.drift.rates import judge_rate, watch_rate
 from app.drift.scopes import Scope, ScopeKind, scopes_of
+from app.drift.showing import Showing
 from app.federations.policy import DriftPolicy
 from detectors import Outcome, benjamini_hochberg
 
@@ -20,9 +21,10 @@ from detectors import Outcome, benjamini_hochberg
 def judge(case: Case) -> list[Finding]:
     """Judge the newest round of a case: every finding, with its error budget spent."""
     findings: list[Finding] = []
+    showing = Showing(case)
     for scope in scopes_of(case.reference, case.current, case.min_cohort_size):
         missing = _missing_evidence(case, scope)
-        made = list(_scope_findings(case, scope))
+        made = [showing.settled(finding) for finding in _scope_findings(case, scope)]
         findings += [finding.insufficient(missing) for finding in made] if missing else made
     return _decided(findings, case.policy)
 
@@ -35,11 +37,17 @@ def _missing_evidence(case: Case, scope: Scope) -> str | None:
     examples = sum(client.n for _, client in scope.present(case.current))
     if examples < policy.min_examples:
         return f"{examples} examples; at least {policy.min_examples} are asked for"
+    return _missing_clients(case, scope)
+
+
+def _missing_clients(case: Case, scope: Scope) -> str | None:
+    policy = case.policy
     if scope.kind != "federation":
         return None
-    clients = len(scope.present(case.current))
-    if clients < policy.min_clients:
-        return f"{clients} clients; at least {policy.min_clients} are asked for"
+    clients = len(scope.present(case.current)) * case.current.stands_for
+    least = max(policy.min_clients, case.min_cohort_size)
+    if clients < least:
+        return f"{clients} clients; at least {least} are asked for"
     share = scope.participation(case.current)
     if share < policy.min_participation:
         return f"{share:.0%} of the reference's examples; {policy.min_participation:.0%} asked for"

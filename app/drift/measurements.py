@@ -8,6 +8,7 @@ from uuid import UUID
 
 import numpy as np
 
+from app.rounds.disclosure import clients_of_a_record
 from app.rounds.reports import ClientReport
 from app.rounds.schemas import BinSpecIn, CategoricalBins
 from app.rounds.tables import Round
@@ -33,11 +34,15 @@ class ClientMeasure:
 
 @dataclass(frozen=True)
 class RoundMeasure:
-    """One round's measures of one model version, by client."""
+    """One round's measures of one model version, by client.
+
+    Under secure aggregation a record is the sum over a cohort, and stands for so many clients.
+    """
 
     round_id: UUID
     step: int
     clients: Mapping[str, ClientMeasure]
+    stands_for: int = 1
 
     @property
     def n(self) -> int:
@@ -87,7 +92,9 @@ def _measure_round(
         for report in reports
         if report.status == "ok" and report.num_examples > 0
     }
-    return RoundMeasure(round_.id, round_.global_step, clients)
+    return RoundMeasure(
+        round_.id, round_.global_step, clients, clients_of_a_record(round_.envelope)
+    )
 
 
 def version_block(record: Mapping[str, Any], round_: Round, version: str) -> Mapping[str, Any]:

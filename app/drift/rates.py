@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from app.drift.findings import Case, Finding, kind_of
 from app.drift.measurements import RoundMeasure
 from app.drift.scopes import Scope
+from app.rounds.disclosure import coarse_total, coarsened, records_needed
 from detectors import (
     DetectorError,
     Outcome,
@@ -60,18 +61,20 @@ def _rate_explanation(case: Case, scope: Scope, subject: str) -> dict[str, Any]:
     """How the pooled change splits into within-client movement and participation mix.
 
     Each client's share of it is left out: it would show a participant's own shift to all readers.
+    For the same reason all of it is rounded (`disclosure.py`).
     """
     before = _per_client(case.reference, scope, subject)
     after = _per_client([case.current], scope, subject)
     if scope.kind == "client" or not before or not after:
         return {}
     split = split_rates(before, after)
+    clients, k = len(after), records_needed(case.min_cohort_size, case.current.stands_for)
     return {
-        "pooled_change": split.total,
-        "within_client": split.within,
-        "participation_mix": split.mix,
-        "clients": len(after),
-        "examples": sum(int(rate.n) for rate in after.values()),
+        "pooled_change": coarsened(split.total, clients, k),
+        "within_client": coarsened(split.within, clients, k),
+        "participation_mix": coarsened(split.mix, clients, k),
+        "clients": clients,
+        "examples": coarse_total(sum(int(rate.n) for rate in after.values()), clients, k),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from app.drift.measurements import FEATURE, LABEL, PREDICTION, SCORE, version_block
+from app.rounds import disclosure
 from app.rounds.reports import ClientReport
 from app.rounds.schemas import BinSpecIn, CategoricalBins, NumericBins, ScoreBins
 from app.rounds.tables import Round
@@ -95,10 +96,12 @@ def summarise(
         }
     )
     right = _rate(parts, "correct_count", min_clients)
+    clients = len({report.client for report, _ in parts})
+    examples = sum(report.num_examples for report, _ in parts)
     return Summary(
         name=name,
-        n=sum(report.num_examples for report, _ in parts),
-        clients=len({report.client for report, _ in parts}),
+        n=disclosure.coarse_total(examples, clients, min_clients),
+        clients=clients,
         log_loss=_rate(parts, "loss_sum", min_clients),
         error_rate=None if right is None else 1 - right,
         distributions=pools,
@@ -128,9 +131,11 @@ def _pooled(parts: Iterable[Part], subject: str, min_clients: int) -> tuple[floa
         for report, block in parts
         if (counts := _counts(report, block, subject)) is not None
     ]
-    if len({client for client, _ in counted}) < max(min_clients, 1):
+    clients = len({client for client, _ in counted})
+    if clients < max(min_clients, 1):
         return None
-    total = np.sum([counts for _, counts in counted], axis=0)
+    exact = np.sum([counts for _, counts in counted], axis=0)
+    total = disclosure.coarse_counts(exact, clients, min_clients)
     # With noise, and without examples, nothing may be left to show.
     return tuple(total.tolist()) if total.max() > 0 else None
 
@@ -156,6 +161,8 @@ def _rate(parts: Iterable[Part], metric: str, min_clients: int) -> float | None:
         for report, block in parts
         if (value := (block.get("metrics") or {}).get(metric)) is not None
     ]
-    if len({report.client for report, _ in sent}) < max(min_clients, 1):
+    clients = len({report.client for report, _ in sent})
+    if clients < max(min_clients, 1):
         return None
-    return float(sum(value for _, value in sent) / sum(report.num_examples for report, _ in sent))
+    mean = sum(value for _, value in sent) / sum(report.num_examples for report, _ in sent)
+    return disclosure.coarsened(float(mean), clients, min_clients)

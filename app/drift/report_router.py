@@ -41,6 +41,7 @@ class ReportBuilding(BaseModel):
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/html": {}}, "description": "The report, self-contained."},
     202: {"model": ReportBuilding, "description": "It is being built; ask again."},
+    409: {"description": "It cannot be built; `detail` says why."},
 }
 
 

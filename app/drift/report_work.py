@@ -12,7 +12,7 @@ from app.drift.report_data import Said, Summary, summarise
 from app.drift.tables import Reference, Report, Verdict
 from app.federations import service as federations
 from app.federations.tables import Federation
-from app.rounds import bin_specs
+from app.rounds import bin_specs, disclosure
 from app.rounds import service as rounds
 from app.rounds.reports import ClientReport
 from app.rounds.schemas import BinSpecIn
@@ -78,7 +78,9 @@ def _summary(
     if round_.bin_spec is not None:
         document = bin_specs.get(session, federation, round_.bin_spec).document
         bins = BinSpecIn.model_validate(document)
-    return summarise(name, said, bins, round_.version, federation.min_cohort_size)
+    each = disclosure.clients_of_a_record(round_.envelope)
+    least = disclosure.records_needed(federation.min_cohort_size, each)
+    return summarise(name, said, bins, round_.version, least)
 
 
 def _line(verdict: Verdict) -> VerdictLine:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func
@@ -64,6 +65,31 @@ def supersede(session: Session, round_id: UUID, at: datetime) -> None:
         col(Verdict.round_id) == round_id, col(Verdict.superseded_at).is_(None)
     )
     session.exec(stale.values(superseded_at=at))
+
+
+def every_reference(session: Session, federation_id: UUID) -> list[Reference]:
+    """All references of a federation."""
+    return list(session.exec(select(Reference).where(Reference.federation_id == federation_id)))
+
+
+def blank(
+    session: Session, federation_id: UUID, client: str, mark: str, explanation: dict[str, Any]
+) -> int:
+    """Take every value, and the pseudonym, out of the verdicts on a client; return how many."""
+    about = update(Verdict).where(
+        col(Verdict.federation_id) == federation_id,
+        col(Verdict.scope) == "client",
+        col(Verdict.scope_key) == client,
+    )
+    values: dict[str, Any] = {
+        "scope_key": mark,
+        "outcome": "insufficient_evidence",
+        "explanation": explanation,
+        **dict.fromkeys(("statistic", "effect", "p_value", "q_value")),
+        "minimum_detectable_effect": None,
+    }
+    blanked: int = session.exec(about.values(**values)).rowcount
+    return blanked
 
 
 def verdicts_of(session: Session, round_ids: Sequence[UUID]) -> list[Verdict]:

@@ -9,8 +9,9 @@ from app.core.http import ReadSession, WriteSession
 from app.core.ids import Slug
 from app.drift import service
 from app.drift.schemas import ReferenceIn, ReferenceOut, ScopeKind, VerdictOut
-from app.drift.tables import Reference, Verdict
+from app.drift.tables import Reference
 from app.federations.dependencies import Access, demand, in_federation
+from app.federations.names import Naming
 from app.federations.roles import Permission
 from app.rounds import service as rounds
 
@@ -21,18 +22,21 @@ Freezer = Annotated[Access, Depends(in_federation(Permission.FREEZE_REFERENCES))
 SubjectName = Annotated[str, Query(pattern=r"^[\w:. -]{1,120}$", examples=["log_loss"])]
 
 
-@router.get("/rounds/{round_id}/verdicts", response_model=list[VerdictOut])
-def list_verdicts(round_id: UUID, access: Reader, session: ReadSession) -> list[Verdict]:
+@router.get("/rounds/{round_id}/verdicts")
+def list_verdicts(round_id: UUID, access: Reader, session: ReadSession) -> list[VerdictOut]:
     """The verdicts on a round; a client's own only for those who may read clients."""
     federation = access.federation(session)
     rounds.get(session, federation.id, round_id)
-    found = service.verdicts_of(session, round_id)
-    if access.principal.may(Permission.READ_CLIENTS):
-        return found
-    return [verdict for verdict in found if verdict.scope != "client"]
+    sees_clients = access.principal.may(Permission.READ_CLIENTS)
+    naming = Naming.for_reader(federation, access.principal)
+    return [
+        VerdictOut.before(naming, verdict)
+        for verdict in service.verdicts_of(session, round_id)
+        if sees_clients or verdict.scope != "client"
+    ]
 
 
-@router.get("/verdicts", response_model=list[VerdictOut])
+@router.get("/verdicts")
 def read_series(
     access: Reader,
     session: ReadSession,
@@ -40,11 +44,14 @@ def read_series(
     subject: SubjectName,
     scope: Annotated[ScopeKind, Query()] = "federation",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> list[Verdict]:
+) -> list[VerdictOut]:
     """One subject's newest verdicts over rounds, oldest first."""
     if scope == "client":
         demand(access.principal, Permission.READ_CLIENTS)
-    return service.series(session, access.federation(session).id, model, subject, scope, limit)
+    federation = access.federation(session)
+    naming = Naming.for_reader(federation, access.principal)
+    found = service.series(session, federation.id, model, subject, scope, limit)
+    return [VerdictOut.before(naming, verdict) for verdict in found]
 
 
 @router.post("/references", status_code=status.HTTP_201_CREATED, response_model=ReferenceOut)

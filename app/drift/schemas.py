@@ -7,6 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.ids import Slug
+from app.drift.tables import Verdict
+from app.federations.names import Naming
 from app.federations.schemas import Body
 
 Outcome = Literal["stable", "warning", "drift", "insufficient_evidence"]
@@ -36,6 +38,7 @@ class ReferenceOut(BaseModel):
     frozen_at: datetime
     frozen_by: str
     retired_at: datetime | None
+    withdrawn: int = Field(description="How many of its clients withdrew since.")
 
 
 class VerdictOut(BaseModel):
@@ -68,3 +71,9 @@ class VerdictOut(BaseModel):
     policy_version: int
     explanation: dict[str, Any]
     at: datetime
+
+    @classmethod
+    def before(cls, naming: Naming, verdict: Verdict) -> "VerdictOut":
+        """A verdict as a reader sees it."""
+        out = cls.model_validate(verdict)
+        return out.model_copy(update={"scope_key": naming.of(out.scope_key)})

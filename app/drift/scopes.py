@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from app.drift.measurements import ClientMeasure, RoundMeasure
+from app.rounds import disclosure
 from detectors import Histogram
 
 ScopeKind = Literal["federation", "cohort", "client"]
@@ -69,13 +70,17 @@ class Scope:
 def scopes_of(
     reference: Sequence[RoundMeasure], current: RoundMeasure, min_cohort_size: int
 ) -> Iterator[Scope]:
-    """The federation; each cohort of at least `min_cohort_size` clients; each known client."""
+    """The federation; each cohort that may be shown (`disclosure.py`); each known client."""
     shares = reference_shares(reference)
     yield Scope("federation", "", shares)
-    for key, clients in _cohorts(reference, current).items():
-        if len(clients) >= min_cohort_size:
-            yield Scope("cohort", key, {client: shares[client] for client in sorted(clients)})
-    for client in sorted(current.clients.keys() & shares.keys()):
+    known = {name: part for name, part in current.clients.items() if name in shares}
+    least = disclosure.records_needed(min_cohort_size, current.stands_for)
+    groups = disclosure.scopes_of({name: part.cohorts for name, part in known.items()})
+    for kind, key in sorted(disclosure.shown(groups, least)):
+        if kind == "cohort":
+            clients = sorted(groups[kind, key])
+            yield Scope("cohort", key, {client: shares[client] for client in clients})
+    for client in sorted(known):
         yield Scope("client", client, {client: 1.0})
 
 
@@ -87,14 +92,3 @@ def reference_shares(reference: Sequence[RoundMeasure]) -> dict[str, float]:
             counts[client] = counts.get(client, 0) + part.n
     total = sum(counts.values())
     return {client: count / total for client, count in sorted(counts.items())}
-
-
-def _cohorts(reference: Sequence[RoundMeasure], current: RoundMeasure) -> dict[str, set[str]]:
-    """Clients by `tag=value`: those that are in the round and in the reference."""
-    known = {client for measure in reference for client in measure.clients}
-    members: dict[str, set[str]] = {}
-    for client, part in current.clients.items():
-        if client in known:
-            for tag, value in part.cohorts.items():
-                members.setdefault(f"{tag}={value}", set()).add(client)
-    return dict(sorted(members.items()))

@@ -32,6 +32,8 @@ class Reference(SQLModel, table=True):
     frozen_at: datetime = Field(sa_type=Utc)
     frozen_by: str
     retired_at: datetime | None = Field(default=None, sa_type=Utc)
+    # How many of its clients withdrew later: it is without them since.
+    withdrawn: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class Verdict(SQLModel, table=True):

@@ -173,10 +173,30 @@ class IngestPolicy(PolicyPart):
     )
 
 
+class PrivacyPolicy(PolicyPart):
+    """How much each client may give away, and how long a display name lasts."""
+
+    epsilon_budget: float | None = Field(
+        default=None,
+        gt=0,
+        le=1e6,
+        description="Most epsilon that a client's records with declared noise may spend together;"
+        " records beyond it are refused. Default: no limit.",
+    )
+    delta: Probability = Field(default=1e-5, description="The delta that epsilon is stated at.")
+    warn_share: float = Field(
+        default=0.8, gt=0, le=1, description="Share of the budget from which receipts warn."
+    )
+    display_name_days: int = Field(
+        default=30, ge=1, le=36_500, description="Days until clients are shown under other names."
+    )
+
+
 class Policy(PolicyPart):
     """The whole policy of a federation."""
 
     ingest: IngestPolicy = IngestPolicy()
+    privacy: PrivacyPolicy = PrivacyPolicy()
     reference: ReferencePolicy = ReferencePolicy()
     drift: DriftPolicy = DriftPolicy()
     incidents: IncidentPolicy = IncidentPolicy()

@@ -22,6 +22,8 @@ class Permission(StrEnum):
 
     READ = "read"
     READ_CLIENTS = "read_clients"  # per-client values: they show a participant's shifts
+    READ_PSEUDONYMS = "read_pseudonyms"  # under those the FL server knows, not display names
+    WITHDRAW_CLIENTS = "withdraw_clients"
     PUSH_ROUNDS = "push_rounds"
     CLAIM_RETRAINING = "claim_retraining"
     REGISTER_VERSIONS = "register_versions"
@@ -45,6 +47,8 @@ ALLOWED: dict[Role, frozenset[Permission]] = {
         {
             P.READ,
             P.READ_CLIENTS,
+            P.READ_PSEUDONYMS,
+            P.WITHDRAW_CLIENTS,
             P.HANDLE_INCIDENTS,
             P.REQUEST_RETRAINING,
             P.REGISTER_VERSIONS,
@@ -55,7 +59,9 @@ ALLOWED: dict[Role, frozenset[Permission]] = {
     ),
     Role.VALIDATOR: frozenset({P.READ, P.READ_CLIENTS, P.DECIDE_PROMOTIONS, P.READ_AUDIT}),
     Role.AUDITOR: frozenset({P.READ, P.READ_AUDIT}),
-    Role.ADMIN: frozenset({P.READ, P.READ_AUDIT, P.MANAGE_KEYS, P.MANAGE_FEDERATIONS}),
+    Role.ADMIN: frozenset(
+        {P.READ, P.READ_AUDIT, P.WITHDRAW_CLIENTS, P.MANAGE_KEYS, P.MANAGE_FEDERATIONS}
+    ),
 }
 
 

@@ -1,6 +1,7 @@
 """Federations, which are the tenants, and the keys that open them."""
 
 from datetime import datetime
+from secrets import token_hex
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,10 @@ class Federation(SQLModel, table=True):
     policy: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     policy_version: int = 1
     created_at: datetime = Field(sa_type=Utc)
+    # Keys the hashes of pseudonyms, for display and for those who withdrew; leaves no service call.
+    salt: str = Field(
+        default_factory=lambda: token_hex(32), repr=False, sa_column_kwargs={"server_default": "00"}
+    )
 
 
 class ApiKey(SQLModel, table=True):

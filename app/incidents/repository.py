@@ -57,6 +57,24 @@ def locked(session: Session, federation_id: UUID, incident_id: UUID) -> Incident
     return session.exec(query.with_for_update()).first()
 
 
+def about_client(session: Session, federation_id: UUID, client: str) -> list[Incident]:
+    """The incidents about one client alone, locked, oldest first."""
+    query = select(Incident).where(
+        Incident.federation_id == federation_id,
+        Incident.scope == "client",
+        Incident.scope_key == client,
+    )
+    return list(session.exec(query.order_by(col(Incident.opened_at)).with_for_update()))
+
+
+def clients_with_incidents(session: Session, federation_id: UUID) -> list[str]:
+    """The pseudonyms of the clients that incidents are about."""
+    query = select(Incident.scope_key).where(
+        Incident.federation_id == federation_id, Incident.scope == "client"
+    )
+    return list(session.exec(query.distinct()))
+
+
 def of_federation(
     session: Session, federation_id: UUID, state: str | None, limit: int
 ) -> list[Incident]:

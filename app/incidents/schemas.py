@@ -8,8 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from app.core.ids import Slug
 from app.drift.schemas import VerdictOut
+from app.federations.names import Naming
 from app.federations.schemas import Body
 from app.incidents.states import IncidentState, Resolution, Severity
+from app.incidents.tables import Incident, Silence
 from app.rounds.schemas import Time
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", min_length=1, max_length=1000)]
@@ -47,6 +49,12 @@ class IncidentOut(BaseModel):
     resolved_by: str | None
     resolution: str | None
     previous_incident: UUID | None
+
+    @classmethod
+    def before(cls, naming: Naming, incident: Incident) -> "IncidentOut":
+        """An incident as a reader sees it."""
+        out = IncidentOut.model_validate(incident)
+        return out.model_copy(update={"scope_key": naming.of(out.scope_key)})
 
 
 class IncidentDetail(IncidentOut):
@@ -92,6 +100,13 @@ class SilenceOut(BaseModel):
     ends_at: datetime
     created_by: str
     comment: str
+
+    @classmethod
+    def before(cls, naming: Naming, silence: Silence) -> "SilenceOut":
+        """A silence as a reader sees it."""
+        out = cls.model_validate(silence)
+        named = {name: naming.of(value) for name, value in out.matchers.items()}
+        return out.model_copy(update={"matchers": named})
 
 
 class ChannelIn(Body):

@@ -98,6 +98,11 @@ def resolve(
     return incident
 
 
+def end(session: Session, incident: Incident, actor: str, resolution: Resolution) -> None:
+    """Close an incident whose reason is gone."""
+    _resolve(session, incident, actor, resolution)
+
+
 def list_of(
     session: Session, federation_id: UUID, *, state: str | None = None, limit: int = 50
 ) -> list[Incident]:

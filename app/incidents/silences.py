@@ -7,10 +7,13 @@ from sqlmodel import Session
 from app.audit import service as audit
 from app.core import clock
 from app.core.errors import DomainError, NotFoundError
+from app.federations.names import DISPLAYED, PSEUDONYM, WITHDRAWN, Naming
 from app.federations.tables import Federation
 from app.incidents import repository
 from app.incidents.schemas import SilenceIn
 from app.incidents.tables import Silence
+
+REAL_NAMES = Naming(None)
 
 
 class SilenceOverError(DomainError):
@@ -22,14 +25,23 @@ class SilenceOverError(DomainError):
         super().__init__("This silence would be over already; let `ends_at` lie in the future.")
 
 
-def silence(session: Session, federation: Federation, body: SilenceIn, actor: str) -> Silence:
-    """Send no notices for incidents that match, until the silence ends."""
+def silence(
+    session: Session,
+    federation: Federation,
+    body: SilenceIn,
+    actor: str,
+    naming: Naming = REAL_NAMES,
+) -> Silence:
+    """Send no notices for incidents that match, until the silence ends.
+
+    `naming` is how the caller knows clients: a display name stands for the client of an incident.
+    """
     at = clock.now()
     if body.ends_at <= max(at, body.starts_at or at):
         raise SilenceOverError
     made = Silence(
         federation_id=federation.id,
-        matchers={str(name): value for name, value in body.matchers.items()},
+        matchers=_matchers(session, federation, body, naming),
         starts_at=body.starts_at or at,
         ends_at=body.ends_at,
         created_by=actor,
@@ -65,7 +77,22 @@ def silences_of(session: Session, federation: Federation) -> list[Silence]:
 def scope_of(silence: Silence) -> str:
     """The scope that its scope key, if it names one, is of: a pseudonym names a client."""
     key = silence.matchers.get("scope_key", "")
-    return "client" if key.startswith("c_") else "cohort" if key else "federation"
+    return "client" if _names_client(key) else "cohort" if key else "federation"
+
+
+def _names_client(key: str) -> bool:
+    return key.startswith((PSEUDONYM, DISPLAYED, WITHDRAWN))
+
+
+def _matchers(
+    session: Session, federation: Federation, body: SilenceIn, naming: Naming
+) -> dict[str, str]:
+    matchers = {str(name): value for name, value in body.matchers.items()}
+    if matchers.get("scope_key", "").startswith(DISPLAYED):
+        known = repository.clients_with_incidents(session, federation.id)
+        meant = {naming.of(client): client for client in known}
+        matchers["scope_key"] = meant.get(matchers["scope_key"], matchers["scope_key"])
+    return matchers
 
 
 def _audit(session: Session, silence: Silence, actor: str, verb: str) -> None:
@@ -75,6 +102,13 @@ def _audit(session: Session, silence: Silence, actor: str, verb: str) -> None:
         action=f"silence.{verb}",
         entity=f"silence:{silence.id}",
         federation_id=silence.federation_id,
-        after={"matchers": silence.matchers, "ends_at": silence.ends_at.isoformat()},
+        after={"matchers": _audited(silence), "ends_at": silence.ends_at.isoformat()},
         why=silence.comment,
     )
+
+
+def _audited(silence: Silence) -> dict[str, str]:
+    """Its matchers without a pseudonym: the audit log is for readers who may not see clients."""
+    if scope_of(silence) != "client":
+        return silence.matchers
+    return {**silence.matchers, "scope_key": "a client"}

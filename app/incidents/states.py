@@ -27,6 +27,7 @@ class Resolution(StrEnum):
     DATA_FAULT = "data_fault"
     FALSE_ALARM = "false_alarm"
     SUBSIDED = "subsided"
+    WITHDRAWN = "withdrawn"  # the client that it was about left
 
 
 class Severity(StrEnum):

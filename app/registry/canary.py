@@ -24,6 +24,7 @@ from app.registry.schemas import (
 )
 from app.registry.versions import model_named, version_named
 from app.rounds import service as rounds
+from app.rounds.disclosure import clients_of_a_record, records_needed
 from app.rounds.tables import Round
 from detectors.clients.paired import LEAST_CLIENTS, CanaryComparison, compare_canary
 
@@ -46,7 +47,9 @@ def comparison(
         raise NotACandidateError(candidate)
     measured = rounds.canary_rounds(session, federation.id, model_name, champion, candidate)
     reports = rounds.reports_of(session, [round_.id for round_ in measured])
-    pairs = list(pairs_of(measured, reports).values())
+    told = list(pairs_of(measured, reports).values())
+    least = _least(federation, measured)
+    pairs = told if len(told) >= least else []  # of fewer nothing may be shown
     policy = federations.policy_of(federation).canary
     # Every round since a recommendation was first possible is one more look at the evidence.
     look = max(1, len(measured) - policy.min_rounds + 1)
@@ -58,16 +61,22 @@ def comparison(
         champion=champion,
         rounds=len(measured),
         round_ids=[round_.id for round_ in measured],
-        clients=len(pairs),
+        clients=len(told),
         examples=sum(pair.n for pair in pairs),
         champion_measured=champion_measured,
         candidate_measured=candidate_measured,
         difference=_difference(result, policy),
         agreement=sum((pair.agreement for pair in pairs), np.zeros((2, 2))).tolist(),
         confusion=_confusion(pairs),
-        cohorts=_cohorts(pairs, federation.min_cohort_size, policy, look),
-        recommendation=_recommendation(result, measured, policy),
+        cohorts=_cohorts(pairs, least, policy, look),
+        recommendation=_recommendation(result, measured, policy, len(told), least),
     )
+
+
+def _least(federation: Federation, measured: Sequence[Round]) -> int:
+    """How many records it takes for the federation's minimum cohort size."""
+    each = min((clients_of_a_record(round_.envelope) for round_ in measured), default=1)
+    return records_needed(federation.min_cohort_size, each)
 
 
 def _test(pairs: Sequence[Pair], policy: CanaryPolicy, look: int) -> CanaryComparison | None:
@@ -132,11 +141,11 @@ def _confusion(pairs: Collection[Pair]) -> Confusions | None:
 
 
 def _cohorts(
-    pairs: Sequence[Pair], min_cohort_size: int, policy: CanaryPolicy, look: int
+    pairs: Sequence[Pair], least: int, policy: CanaryPolicy, look: int
 ) -> list[CohortComparison]:
     return [
         _cohort(cohort, members, policy, look)
-        for cohort, members in cohorts_of(pairs, min_cohort_size).items()
+        for cohort, members in cohorts_of(pairs, least).items()
     ]
 
 
@@ -155,13 +164,16 @@ def _cohort(
 
 
 def _recommendation(
-    result: CanaryComparison | None, measured: Sequence[Round], policy: CanaryPolicy
+    result: CanaryComparison | None,
+    measured: Sequence[Round],
+    policy: CanaryPolicy,
+    clients: int,
+    least: int,
 ) -> Recommendation:
-    clients = 0 if result is None else result.clients
     if len(measured) < policy.min_rounds:
         missing = f"{len(measured)} of {policy.min_rounds} canary rounds so far"
     elif result is None or not result.sufficient_evidence:
-        missing = f"{clients} of {LEAST_CLIENTS} clients measured both versions"
+        missing = f"{clients} of {max(LEAST_CLIENTS, least)} clients measured both versions"
     else:
         sentence = _sentence(result, len(measured), policy)
         return Recommendation(action=result.recommendation.value, sentence=sentence)

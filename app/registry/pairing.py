@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.rounds import disclosure
 from app.rounds.reports import ClientReport
 from app.rounds.tables import Round
 
@@ -57,17 +58,17 @@ def pairs_of(rounds: Sequence[Round], reports: Iterable[ClientReport]) -> dict[s
     return dict(sorted(pairs.items()))
 
 
-def cohorts_of(pairs: Iterable[Pair], min_cohort_size: int) -> dict[str, list[Pair]]:
-    """The pairs of each cohort that at least `min_cohort_size` clients share, by name."""
-    members: dict[str, list[Pair]] = {}
-    for pair in pairs:
-        for cohort in pair.cohorts:
-            members.setdefault(cohort, []).append(pair)
-    return {
-        cohort: members[cohort]
-        for cohort in sorted(members)
-        if len(members[cohort]) >= min_cohort_size
-    }
+def cohorts_of(pairs: Sequence[Pair], least: int) -> dict[str, list[Pair]]:
+    """The pairs of each cohort that may be shown, of `least` records or more, by name."""
+    tags = {str(at): _tags(pair) for at, pair in enumerate(pairs)}
+    groups = disclosure.scopes_of(tags)
+    shown = sorted(disclosure.shown(groups, least) - {disclosure.FEDERATION})
+    return {key: [pairs[at] for at in sorted(map(int, groups[_, key]))] for _, key in shown}
+
+
+def _tags(pair: Pair) -> dict[str, str]:
+    parts = (cohort.partition("=") for cohort in pair.cohorts)
+    return {tag: value for tag, _, value in parts}
 
 
 def add_confusions(parts: Sequence[FloatArray | None]) -> FloatArray | None:

@@ -6,7 +6,8 @@ a sweep over their columns leaves no doubt, and else past the gate, record by re
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,13 +15,14 @@ import numpy as np
 import pyarrow as pa
 
 from app.core.errors import FieldError
+from app.federations.tables import Federation
 from app.rounds import arrow_columns, arrow_stream, gate, json_columns, parsing, screening
-from app.rounds.columns import Tree, batch_of_trees, trees_of
+from app.rounds.columns import TooManyCountsError, Tree, batch_of_trees, trees_of
 from app.rounds.errors import MalformedBodyError
 from app.rounds.gate import EnvelopeRefused, GateContext
 from app.rounds.layout import Layout
 from app.rounds.parsing import Unusable
-from app.rounds.schemas import MAX_CLIENTS, MAX_RECORD_BYTES, ClientRecord
+from app.rounds.schemas import MAX_CLIENTS, MAX_RECORD_BYTES, ClientRecord, Envelope, Phase
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,12 @@ class Admitted:
 class PushBody(Protocol):
     """A push as it came in, in one of the forms of the wire format."""
 
-    @property
-    def envelope(self) -> dict[str, Any]:
-        """The push without its records, as a tree."""
+    def check_envelope(self, federation: Federation, phase: Phase) -> Envelope:
+        """The push without its records.
+
+        Raises:
+            EnvelopeRefused: naming every wrong field.
+        """
 
     def admit(self, layout: Layout, context: GateContext) -> Admitted:
         """Sort the records.
@@ -72,11 +77,15 @@ class JsonBody:
     def __init__(self, body: bytes) -> None:
         self._body = body
         self._push = json_columns.decode(body)
-        self.envelope = (
-            _without_clients(parsing.parse(body))
-            if self._push is None
-            else json_columns.envelope_of(self._push)
-        )
+        self._tree = parsing.parse(body) if self._push is None else {}
+
+    def check_envelope(self, federation: Federation, phase: Phase) -> Envelope:
+        """The envelope; one that is wrong is read again with care, for what is wrong."""
+        if self._push is not None:
+            with suppress(EnvelopeRefused):
+                told = json_columns.envelope_of(self._push)
+                return gate.check_envelope(told, federation, phase)
+        return gate.check_envelope(_without_clients(self._careful()), federation, phase)
 
     def admit(self, layout: Layout, context: GateContext) -> Admitted:
         """Sort the records: all in columns, or one by one if any of them is in doubt."""
@@ -91,13 +100,18 @@ class JsonBody:
             return None
         return batch
 
+    def _careful(self) -> dict[str, Any]:
+        self._tree = self._tree or parsing.parse(self._body)
+        return self._tree
+
     def _with_care(self, layout: Layout, context: GateContext) -> Admitted:
-        tree = parsing.parse(self._body)
+        tree = self._careful()
         gate.check_envelope(_without_clients(tree), context.federation, context.phase)
         raws = _clients(tree)
         weigh = len(self._body) > MAX_RECORD_BYTES
         accepted, refused = _sort(enumerate(raws), context, weigh=weigh)
-        return Admitted(_batch(accepted.values(), layout), refused)
+        with _room():
+            return Admitted(_batch(accepted.values(), layout), refused)
 
 
 class ArrowBody:
@@ -105,18 +119,23 @@ class ArrowBody:
 
     def __init__(self, body: bytes) -> None:
         stream = arrow_stream.read(body)
-        self.envelope = parsing.parse(stream.envelope)
+        self._envelope = parsing.parse(stream.envelope)
         self._batch = stream.batch
-        if "clients" in self.envelope:
+        if "clients" in self._envelope:
             raise MalformedBodyError("In an Arrow stream the records are columns, not `clients`.")
+
+    def check_envelope(self, federation: Federation, phase: Phase) -> Envelope:
+        """The envelope."""
+        return gate.check_envelope(self._envelope, federation, phase)
 
     def admit(self, layout: Layout, context: GateContext) -> Admitted:
         """Sort the records: those in doubt one by one, the others in columns."""
-        if not self._batch.num_rows:
-            raise EnvelopeRefused((_no_records(),))
-        columns = arrow_columns.bring_in(self._batch, layout)
+        with _room():
+            columns = arrow_columns.bring_in(self._batch, layout)
         if columns.unusable:
             raise EnvelopeRefused(tuple(columns.unusable))
+        if not columns.batch.num_rows:  # none were sent, or nothing but nulls
+            raise EnvelopeRefused((_no_records(),))
         doubt = screening.doubtful(columns.batch, layout, context)
         doubt[list(columns.wrong)] = True
         if not doubt.any():
@@ -130,7 +149,7 @@ def _settle_doubts(
     positions = np.flatnonzero(doubt).tolist()
     trees = trees_of(columns.batch.take(pa.array(positions)))
     wrong = [
-        Refused(position, columns.wrong[position], _sha256(tree))
+        Refused(position, columns.wrong[position], sha256_of(tree))
         for position, tree in zip(positions, trees, strict=True)
         if position in columns.wrong
     ]
@@ -161,14 +180,13 @@ def _sort(
         if isinstance(checked, ClientRecord):
             accepted[checked.client] = checked
         else:
-            refused.append(Refused(index, checked, _sha256(raw)))
+            refused.append(Refused(index, checked, sha256_of(raw)))
     return accepted, refused
 
 
 def _batch(records: Iterable[ClientRecord], layout: Layout) -> pa.RecordBatch:
     trees: list[Tree] = [
-        record.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-        for record in records
+        record.model_dump(mode="json", exclude_none=True, exclude_unset=True) for record in records
     ]
     return batch_of_trees(trees, layout)
 
@@ -189,6 +207,15 @@ def _clients(tree: dict[str, Any]) -> list[Any]:
     return clients
 
 
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except TooManyCountsError as error:
+        message = "The counts take too much room side by side; send the round in smaller chunks."
+        raise EnvelopeRefused((FieldError("clients", "too_many", message),)) from error
+
+
 def _no_records() -> FieldError:
     return FieldError("clients", "missing", "Send a list with one record per client.")
 
@@ -200,7 +227,8 @@ def _too_large(raw: object, index: int) -> FieldError | None:
     return FieldError(f"clients.{index}", "record_too_large", message)
 
 
-def _sha256(raw: object) -> str:
+def sha256_of(raw: object) -> str:
+    """SHA-256 of a record, to recognise it by."""
     return hashlib.sha256(_canonical(raw)).hexdigest()
 
 

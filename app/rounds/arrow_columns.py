@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app.core.errors import FieldError
 from app.core.validation import field_of
 from app.rounds.arrow_stream import is_counts, is_number, is_text
-from app.rounds.columns import assemble, lists_of
+from app.rounds.columns import assemble, lists_of, require_room
 from app.rounds.layout import COHORT, Column, Kind, Layout
 
 
@@ -28,8 +28,16 @@ class Columns:
 
 
 def bring_in(sent: pa.RecordBatch, layout: Layout) -> Columns:
-    """The columns of a stream, in the types of a layout."""
+    """The columns of a stream, in the types of a layout.
+
+    Raises:
+        TooManyCountsError: if they would take too much room.
+    """
     columns = Columns(sent)
+    told = (
+        field.name for field, array in zip(sent.schema, sent.columns, strict=True) if _any(array)
+    )
+    require_room((name for name in told if name in layout), sent.num_rows, layout)
     arrays: dict[str, pa.Array] = {}
     for name, array in zip(sent.schema.names, sent.columns, strict=True):
         column = layout.get(name)
@@ -37,11 +45,15 @@ def bring_in(sent: pa.RecordBatch, layout: Layout) -> Columns:
             columns.unusable.append(_unknown(name))
         elif not _fits(column, array.type):
             columns.unusable.append(_wrong_type(column))
-        elif array.null_count < len(array):
+        elif _any(array):
             arrays[name] = _converted(column, array, columns)
     if not columns.unusable:
         columns.batch = assemble(arrays, layout)
     return columns
+
+
+def _any(array: pa.Array) -> bool:
+    return bool(array.null_count < len(array))
 
 
 def _fits(column: Column, kind: pa.DataType) -> bool:

@@ -37,11 +37,10 @@ def read(body: bytes) -> Stream:
             numbers and lists of numbers, too many records, or no envelope.
     """
     try:
-        _refuse_compression(body)
+        _refuse_unseen(body)
         with pa.ipc.open_stream(body) as reader:
             _refuse_other_types(reader.schema)
-            batch = _one(list(_bounded(reader)), reader.schema)
-        batch.validate(full=True)
+            batch = _one(list(_valid(reader)), reader.schema)
         _refuse_long_texts(batch)
     except (pa.ArrowException, OutOfBounds, OverflowError, ValueError, OSError, EOFError) as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
@@ -72,11 +71,14 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _refuse_compression(body: bytes) -> None:
+def _refuse_unseen(body: bytes) -> None:
+    """Refuse what the reader itself would unpack or put together before it could be checked."""
     for message in pa.ipc.MessageReader.open_stream(body):
         header = _Table.root(message.metadata.to_pybytes())
         kind, table = header.byte(1), header.table(2)
         if kind == _DICTIONARY and table is not None:
+            if table.byte(2):
+                raise ValueError("a dictionary comes in parts; send it whole")
             table = table.table(1)
         if kind in {_DICTIONARY, _RECORDS} and table is not None and table.has(3):
             raise ValueError("its buffers are compressed; gzip the request instead")
@@ -90,12 +92,14 @@ def _refuse_other_types(schema: pa.Schema) -> None:
             raise ValueError(f"column {position} is neither text, nor numbers, nor lists of them")
 
 
-def _bounded(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+def _valid(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """The batches, each checked before anything reads its buffers."""
     records = 0
     for batch in reader:
         records += batch.num_rows
         if records > MAX_CLIENTS:
             raise ValueError(f"a push has at most {MAX_CLIENTS} records; send chunks")
+        batch.validate(full=True)
         yield batch
 
 

@@ -6,6 +6,7 @@ the end is taken in too, and has the round judged again.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlmodel import Session
 
@@ -34,11 +35,7 @@ class Address:
 
 def attempts(session: Session, federation: Federation, address: Address) -> list[Round]:
     """Every attempt of a round and phase, oldest first; nobody else changes them from here on."""
-    key = f"{federation.id}/{address.run}/{address.number}/{address.phase}"
-    one_at_a_time(session, key)
-    return repository.attempts_of(
-        session, federation.id, address.run, address.number, address.phase.value
-    )
+    return _attempts(session, federation.id, address.run, address.number, address.phase.value)
 
 
 def close(
@@ -74,10 +71,15 @@ def close(
 
 def close_overdue(session: Session) -> int:
     """End the rounds whose deadline has passed, with the chunks that came; return how many."""
-    overdue = repository.overdue(session, clock.now())
-    for round_ in overdue:
-        _end(session, round_)
-    return len(overdue)
+    ended = 0
+    for round_id in repository.overdue(session, clock.now()):
+        # Asked again once no push can change it: it may have ended, or been replaced, meanwhile.
+        attempts = _attempts(session, *repository.address(session, round_id))
+        round_ = next(one for one in attempts if one.id == round_id)
+        if round_.state == "receiving":
+            _end(session, round_)
+            ended += 1
+    return ended
 
 
 def deadline(federation: Federation) -> datetime:
@@ -124,6 +126,13 @@ def settle(session: Session, round_: Round, chunk: int | None) -> None:
     told = session.get(RoundClose, key)
     if told is not None and not _missing(session, round_, told.chunks):
         _end(session, round_)
+
+
+def _attempts(
+    session: Session, federation_id: UUID, run: str, number: int, phase: str
+) -> list[Round]:
+    one_at_a_time(session, f"{federation_id}/{run}/{number}/{phase}")
+    return repository.attempts_of(session, federation_id, run, number, phase)
 
 
 def _end(session: Session, round_: Round) -> None:

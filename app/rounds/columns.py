@@ -18,6 +18,9 @@ from app.rounds.layout import Column, Kind, Layout
 Tree = dict[str, Any]
 Values = list[Any]
 ROWS = b"rows"
+# All counts of a batch, sent or not, since a column has room for every record: 128 MiB. A body of 8
+# MiB cannot tell so many; a few wide counts among many records could take a thousand times more.
+MAX_COUNTS = 2**24
 _TYPES = {Kind.TEXT: pa.string(), Kind.WHOLE: pa.int64(), Kind.NUMBER: pa.float64()}
 
 
@@ -25,13 +28,29 @@ class WrongLengthError(ValueError):
     """A list of counts has not the length that the layout asks for."""
 
 
+class TooManyCountsError(ValueError):
+    """The records' counts would take too much room as columns."""
+
+
+def require_room(names: Iterable[str], records: int, layout: Layout) -> None:
+    """See that these columns of so many records may be made.
+
+    Raises:
+        TooManyCountsError: if their counts are more than `MAX_COUNTS`.
+    """
+    if records * sum(layout[name].size for name in names) > MAX_COUNTS:
+        raise TooManyCountsError
+
+
 def batch_of(values: Mapping[str, Values], layout: Layout) -> pa.RecordBatch:
     """A batch of Python values by column; None is what a record has not.
 
     Raises:
         WrongLengthError: if counts do not fit the layout.
+        TooManyCountsError: if they are too many.
     """
-    told = (name for name, told in values.items() if told.count(None) < len(told))
+    told = [name for name, told in values.items() if told.count(None) < len(told)]
+    require_room(told, max(map(len, values.values()), default=0), layout)
     return assemble({name: array_of(layout[name], values[name]) for name in told}, layout)
 
 
@@ -122,7 +141,7 @@ def _python(array: pa.Array, field: pa.Field) -> Values:
     numbers = numbers_of(array).astype(np.float64)
     rows = (field.metadata or {}).get(ROWS)
     if rows is not None:
-        numbers = numbers.reshape(len(array), int(rows), -1)
+        numbers = numbers.reshape(len(array), int(rows), array.type.list_size // int(rows))
     values: Values = numbers.tolist()
     if array.null_count == 0:
         return values

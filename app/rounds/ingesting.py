@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,10 +14,11 @@ from app.core import clock
 from app.core.errors import DomainError, FieldError
 from app.core.ids import new_id
 from app.federations.tables import Federation
-from app.rounds import blocks, chunks, gate, repository
+from app.rounds import blocks, chunks, excluding, repository
 from app.rounds.admission import Admitted, PushBody, Refused
 from app.rounds.chunks import Address
 from app.rounds.errors import (
+    ConflictingCloseError,
     ConflictingEnvelopeError,
     ConflictingPushError,
     InvalidRoundError,
@@ -44,8 +46,29 @@ class Push(Address):
         return WHOLE if self.chunk is None else self.chunk
 
 
+@dataclass(frozen=True)
+class Checked:
+    """A push's envelope and the records of it that may come in, or why nothing may."""
+
+    envelope: Envelope | None
+    admitted: Admitted | None
+    errors: tuple[FieldError, ...] = ()
+
+
+def check(session: Session, federation: Federation, push: Push) -> Checked:
+    """Look at all of a push; nothing is written, so that no other writer waits meanwhile."""
+    envelope = None
+    try:
+        envelope = push.body.check_envelope(federation, push.phase)
+        bins, layout = _layout(session, federation, envelope)
+        context = GateContext(federation, envelope, push.phase, bins)
+        return Checked(envelope, push.body.admit(layout, context))
+    except EnvelopeRefused as refusal:
+        return Checked(envelope, None, refusal.errors)
+
+
 def ingest(
-    session: Session, federation: Federation, push: Push, actor: str
+    session: Session, federation: Federation, push: Push, checked: Checked, actor: str
 ) -> Receipt | InvalidRoundError:
     """Take in what may come in, and count what may not.
 
@@ -58,23 +81,24 @@ def ingest(
         ConflictingEnvelopeError: if another chunk says something else of the round.
         StaleAttemptError: if a higher attempt was accepted before.
     """
-    try:
-        envelope = gate.check_envelope(push.body.envelope, federation, push.phase)
-        attempts = chunks.attempts(session, federation, push)
-        same = next((one for one in attempts if one.attempt == envelope.attempt), None)
-        known = _known_receipt(session, same, push)
-        if known is not None:
-            return known
-        _refuse_conflicts(attempts, same, envelope)
-        bins, layout = _layout(session, federation, envelope)
-        admitted = push.body.admit(layout, GateContext(federation, envelope, push.phase, bins))
-    except EnvelopeRefused as refusal:
-        return _refuse_whole(session, federation, push, refusal.errors)
+    envelope = checked.envelope
+    if envelope is None:
+        return _refuse_whole(session, federation, push, checked.errors)
+    attempts = chunks.attempts(session, federation, push)
+    same = next((one for one in attempts if one.attempt == envelope.attempt), None)
+    known = _known_receipt(session, same, push)
+    if same is not None and known is not None:
+        _close_whole(session, federation, push, same)
+        return known
+    _refuse_conflicts(attempts, same, envelope)
+    if checked.admitted is None:
+        return _refuse_whole(session, federation, push, checked.errors)
+    admitted, warnings = excluding.exclude(session, federation, envelope.privacy, checked.admitted)
     if not admitted.batch.num_rows:
         return _refuse_records(session, federation, push, admitted.refused)
     if same is None:
         repository.supersede(session, attempts)
-    return _store(session, federation, push, envelope, admitted, same, actor)
+    return _store(session, federation, push, envelope, admitted, warnings, same, actor)
 
 
 def refuse_malformed(
@@ -95,6 +119,14 @@ def _known_receipt(session: Session, same: Round | None, push: Push) -> Receipt 
     if block.body_sha256 != push.sha256:
         raise ConflictingPushError(same.attempt, push.number_in_round)
     return Receipt.model_validate(block.receipt)
+
+
+def _close_whole(session: Session, federation: Federation, push: Push, same: Round) -> None:
+    """What came as chunk 0 is the whole round, now that it comes without a chunk's number."""
+    if push.chunk is None:
+        with suppress(ConflictingCloseError):  # whoever told another number will send the rest
+            chunks.declare(session, federation, push, same.attempt, 1)
+        chunks.settle(session, same, None)
 
 
 def _refuse_conflicts(attempts: list[Round], same: Round | None, envelope: Envelope) -> None:
@@ -187,10 +219,11 @@ def _store(
     push: Push,
     envelope: Envelope,
     admitted: Admitted,
+    warnings: list[str],
     same: Round | None,
     actor: str,
 ) -> Receipt:
-    receipt = _receipt(federation, push, envelope, admitted, same)
+    receipt = _receipt(federation, push, envelope, admitted, warnings, same)
     round_ = same or _round(federation, push, envelope, receipt)
     session.add(round_)
     session.flush()
@@ -252,6 +285,7 @@ def _receipt(
     push: Push,
     envelope: Envelope,
     admitted: Admitted,
+    warnings: list[str],
     same: Round | None,
 ) -> Receipt:
     return Receipt(
@@ -267,6 +301,7 @@ def _receipt(
         received_at=clock.now(),
         accepted=admitted.batch.num_rows,
         quarantined=len(admitted.refused),
+        warnings=warnings,
         refusals=[
             RefusalOut(
                 index=one.index,

@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 from pydantic import BaseModel
 
-from app.rounds.columns import Values, WrongLengthError, batch_of
+from app.rounds.columns import TooManyCountsError, Values, WrongLengthError, batch_of
 from app.rounds.layout import Layout
 from app.rounds.schemas import ClientRecord, Envelope
 
@@ -47,7 +47,7 @@ def batch_from(push: Struct, body: bytes, layout: Layout) -> pa.RecordBatch | No
         return None
     try:
         return batch_of(values, layout)
-    except (WrongLengthError, OverflowError, pa.ArrowException):
+    except (WrongLengthError, TooManyCountsError, OverflowError, pa.ArrowException):
         return None
 
 

@@ -1,6 +1,6 @@
 """All queries on rounds, client reports, refusals and bin specs."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -8,10 +8,26 @@ from sqlalchemy import delete, func
 from sqlmodel import Session, col, select, update
 
 from app.core.database import insert_unless_there
-from app.rounds.tables import BinSpec, Refusal, ReportBlock, Round, RoundAggregate
+from app.rounds.tables import (
+    BinSpec,
+    PrivacyLedger,
+    Refusal,
+    ReportBlock,
+    Round,
+    RoundAggregate,
+    Withdrawal,
+)
 
 MEASURED = ("evaluate", "canary", "serve")
 WHOLE = ("received", "evaluated")  # states of a round whose chunks are all here
+# Oldest first, by what rounds say of themselves and not by when they came.
+IN_ORDER = (
+    col(Round.global_step),
+    col(Round.started_at),
+    col(Round.run),
+    col(Round.number),
+    col(Round.phase),
+)
 
 
 def attempts_of(
@@ -65,7 +81,7 @@ def canary_rounds(
         Round.phase == "canary",
         col(Round.state).in_(WHOLE),
     )
-    return list(session.exec(query.order_by(col(Round.global_step), col(Round.received_at))))
+    return list(session.exec(query.order_by(*IN_ORDER)))
 
 
 def measuring(session: Session, federation_id: UUID, model: str, version: str) -> list[Round]:
@@ -77,7 +93,7 @@ def measuring(session: Session, federation_id: UUID, model: str, version: str) -
         col(Round.phase).in_(MEASURED),
         col(Round.state).in_(WHOLE),
     )
-    return list(session.exec(query.order_by(col(Round.global_step), col(Round.received_at))))
+    return list(session.exec(query.order_by(*IN_ORDER)))
 
 
 def of_run(session: Session, federation_id: UUID, run: str, phase: str) -> list[Round]:
@@ -94,7 +110,7 @@ def of_run(session: Session, federation_id: UUID, run: str, phase: str) -> list[
 def with_ids(session: Session, federation_id: UUID, ids: Sequence[UUID]) -> list[Round]:
     """A federation's rounds by id, oldest first."""
     query = select(Round).where(Round.federation_id == federation_id, col(Round.id).in_(ids))
-    return list(session.exec(query.order_by(col(Round.global_step), col(Round.received_at))))
+    return list(session.exec(query.order_by(*IN_ORDER)))
 
 
 def blocks_of(
@@ -118,10 +134,25 @@ def chunk_hashes(session: Session, round_id: UUID) -> dict[int, str]:
     return dict(session.exec(query.where(ReportBlock.round_id == round_id)).all())
 
 
-def overdue(session: Session, at: datetime) -> list[Round]:
+def overdue(session: Session, at: datetime) -> list[UUID]:
     """The rounds that still wait for chunks at a time by which they should have come."""
-    query = select(Round).where(Round.state == "receiving", col(Round.closes_at) <= at)
-    return list(session.exec(query.with_for_update(skip_locked=True)))
+    query = select(Round.id).where(Round.state == "receiving", col(Round.closes_at) <= at)
+    return list(session.exec(query.order_by(col(Round.id))))
+
+
+def address(session: Session, round_id: UUID) -> tuple[UUID, str, int, str]:
+    """A round's federation, run, number and phase, which never change."""
+    query = select(Round.federation_id, Round.run, Round.number, Round.phase)
+    return session.exec(query.where(Round.id == round_id)).one()
+
+
+def mark_evaluated(session: Session, round_id: UUID) -> None:
+    """From `received` to `evaluated`; another state, such as of a round replaced meanwhile, stays.
+
+    Decided by the database: whoever judges a round holds no lock on it.
+    """
+    waiting = update(Round).where(col(Round.id) == round_id, col(Round.state) == "received")
+    session.exec(waiting.values(state="evaluated"))
 
 
 def drop_records(
@@ -155,6 +186,42 @@ def replace_refusals(
     old = delete(Refusal).where(col(Refusal.round_id) == round_id, col(Refusal.code) == code)
     session.exec(old)
     session.add_all(refusals)
+
+
+def ledger(session: Session, federation_id: UUID) -> bytes:
+    """A federation's privacy ledger, locked; nothing where there is none yet."""
+    query = select(PrivacyLedger.data).where(PrivacyLedger.federation_id == federation_id)
+    return session.exec(query.with_for_update()).first() or b""
+
+
+def keep_ledger(session: Session, federation_id: UUID, data: bytes) -> None:
+    """Put a federation's privacy ledger in the place of the one before."""
+    session.merge(PrivacyLedger(federation_id=federation_id, data=data))
+    session.flush()
+
+
+def withdrawal_marks(session: Session, federation_id: UUID) -> set[str]:
+    """What recognises the clients that withdrew from a federation."""
+    query = select(Withdrawal.mark).where(Withdrawal.federation_id == federation_id)
+    return set(session.exec(query))
+
+
+def blocks_with_records(session: Session, federation_id: UUID) -> Iterator[ReportBlock]:
+    """Every chunk of a federation that still has its records, a few at a time."""
+    query = (
+        select(ReportBlock)
+        .join(Round, col(Round.id) == col(ReportBlock.round_id))
+        .where(Round.federation_id == federation_id, col(ReportBlock.data).is_not(None))
+        .order_by(col(ReportBlock.round_id), col(ReportBlock.chunk))
+    )
+    yield from session.exec(query.execution_options(yield_per=100))
+
+
+def mark_withdrawn(session: Session, clients: Mapping[UUID, int]) -> None:
+    """Count clients that withdrew from rounds that had them."""
+    for round_id, count in clients.items():
+        marked = update(Round).where(col(Round.id) == round_id)
+        session.exec(marked.values(withdrawn=col(Round.withdrawn) + count))
 
 
 def refusals_of_round(session: Session, round_id: UUID) -> list[Refusal]:

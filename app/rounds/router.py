@@ -1,6 +1,8 @@
 """HTTP of rounds and bin specs."""
 
 import hashlib
+from dataclasses import dataclass
+from math import isfinite
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,10 +13,14 @@ from app.core.errors import DomainError
 from app.core.http import PressureDep, ReadSession, WriteSession
 from app.core.ids import Slug
 from app.core.problems import problem
+from app.federations import service as federations
 from app.federations.dependencies import Access, in_federation
+from app.federations.names import Naming
 from app.federations.roles import Permission
+from app.federations.tables import Federation
 from app.rounds import admission, arrow_stream, bin_specs, service
 from app.rounds.errors import MalformedBodyError
+from app.rounds.privacy_schemas import ClientSpentOut, PrivacyOut
 from app.rounds.schemas import (
     MAX_CHUNKS,
     MAX_INT,
@@ -71,22 +77,53 @@ Chunk = Annotated[
 ]
 
 
-@router.post(
-    "/runs/{run}/rounds/{number}/{phase}",
-    status_code=status.HTTP_202_ACCEPTED,
-    response_model=Receipt,
-    openapi_extra=_PUSH_BODY,
-    dependencies=[Depends(_with_room)],
-)
-def push_round(
+@dataclass(frozen=True)
+class _LookedAt:
+    """A push that was read and checked: before, and beside, the transaction that writes."""
+
+    federation: Federation
+    address: service.Address
+    found: tuple[service.Push, service.Checked] | MalformedBodyError
+
+
+def _look(
     run: Slug,
     number: RoundNumber,
     phase: Phase,
     body: Annotated[bytes, Depends(_raw)],
     access: Pusher,
-    session: WriteSession,
+    session: ReadSession,
     chunk: Chunk = None,
     content_type: Annotated[str, Header(include_in_schema=False)] = "",
+) -> _LookedAt:
+    federation = access.federation(session)
+    address = service.Address(run, number, phase)
+    try:
+        read = admission.read(body, content_type.partition(";")[0].strip().lower())
+    except MalformedBodyError as error:
+        return _LookedAt(federation, address, error)
+    digest = hashlib.sha256(body).hexdigest()
+    push = service.Push(run, number, phase, read, digest, chunk)
+    return _LookedAt(federation, address, (push, service.check(session, federation, push)))
+
+
+@router.post(
+    "/runs/{run}/rounds/{number}/{phase}",
+    status_code=status.HTTP_202_ACCEPTED,
+    response_model=Receipt,
+    openapi_extra=_PUSH_BODY,
+    responses={
+        status.HTTP_429_TOO_MANY_REQUESTS: {
+            "description": "The key pushes too often, or too much work waits: see `Retry-After`."
+        }
+    },
+    dependencies=[Depends(_with_room)],
+)
+def push_round(
+    looked_at: Annotated[_LookedAt, Depends(_look)],
+    body: Annotated[bytes, Depends(_raw)],
+    access: Pusher,
+    session: WriteSession,
 ) -> Receipt | JSONResponse:
     """Push one round of one phase, whole or a chunk of it.
 
@@ -98,16 +135,12 @@ def push_round(
     A round in chunks is judged once it was closed with their number and they are all here, or at
     its deadline; a chunk that comes later, such as labels, has it judged again.
     """
-    federation = access.federation(session)
-    address = service.Address(run, number, phase)
-    try:
-        read = admission.read(body, content_type.partition(";")[0].strip().lower())
-    except MalformedBodyError as error:
-        service.refuse_malformed(session, federation, address, body, error)
-        return _answered(error)
-    digest = hashlib.sha256(body).hexdigest()
-    push = service.Push(run, number, phase, read, digest, chunk)
-    taken = service.ingest(session, federation, push, access.actor)
+    federation, found = looked_at.federation, looked_at.found
+    if isinstance(found, MalformedBodyError):
+        service.refuse_malformed(session, federation, looked_at.address, body, found)
+        return _answered(found)
+    push, checked = found
+    taken = service.ingest(session, federation, push, checked, access.actor)
     return taken if isinstance(taken, Receipt) else _answered(taken)
 
 
@@ -153,6 +186,32 @@ def count_refusals(access: Reader, session: ReadSession) -> RefusalCounts:
     """How many records were refused, by reason."""
     by_code = service.refusal_counts(session, access.federation(session).id)
     return RefusalCounts(total=sum(by_code.values()), by_code=by_code)
+
+
+@router.get("/privacy")
+def read_privacy(access: Reader, session: ReadSession) -> PrivacyOut:
+    """What clients have spent of their privacy; which of them, for those who may read clients."""
+    federation = access.federation(session)
+    policy = federations.policy_of(federation).privacy
+    spent = service.spent_in(session, federation)
+    naming = Naming.for_reader(federation, access.principal)
+    most = [
+        ClientSpentOut(client=naming.of(client), epsilon=_bounded(epsilon))
+        for client, epsilon in spent.most
+    ]
+    return PrivacyOut(
+        delta=policy.delta,
+        epsilon_budget=policy.epsilon_budget,
+        clients=spent.clients,
+        worst_epsilon=_bounded(spent.worst_epsilon),
+        near=spent.near,
+        exhausted=spent.exhausted,
+        most_spent=most if access.principal.may(Permission.READ_CLIENTS) else None,
+    )
+
+
+def _bounded(epsilon: float) -> float | None:
+    return epsilon if isfinite(epsilon) else None
 
 
 @router.post("/bin-specs")

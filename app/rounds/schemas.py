@@ -27,6 +27,10 @@ MAX_NUMBER = 1e15
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
+def _int_only(value: object) -> object:
+    return value if type(value) is int else None  # to Python, True and 1.0 are 1
+
+
 def _text_only(value: object) -> object:
     if not isinstance(value, str):
         raise ValueError("a time is text such as 2026-01-31T12:00:00Z")  # noqa: TRY004 - pydantic's
@@ -175,7 +179,7 @@ class ClientRecord(Body):
 class Envelope(Body):
     """What a push says of the round as a whole."""
 
-    schema_version: Literal[1]
+    schema_version: Annotated[Literal[1], BeforeValidator(_int_only)]
     attempt: Attempt = 1
     global_step: Whole
     model: ModelRef
@@ -248,6 +252,9 @@ class Receipt(PydanticModel):
     accepted: int
     quarantined: int
     refusals: list[RefusalOut]
+    warnings: list[str] = Field(
+        default_factory=list, examples=[["privacy_budget_near: 3 client(s)"]]
+    )
 
 
 class CloseIn(Body):
@@ -289,6 +296,7 @@ class RoundOut(PydanticModel):
     closes_at: datetime | None
     received_at: datetime
     evaluated_at: datetime | None
+    withdrawn: int = Field(description="How many of its clients withdrew since.")
 
 
 class RefusalCounts(PydanticModel):

@@ -25,6 +25,7 @@ WIDEST_NUMBER, WIDEST_TEXT = 25, 80
 SIGNED = ("metrics", "canary.metrics")  # blocks whose numbers may be below 0
 MOST_COSINE = 1.001
 STATUSES = pa.array(["ok", "error", "timeout"])
+_WIDEST = np.dtype(np.int64).itemsize
 _IS_HEX = np.isin(np.arange(256), np.frombuffer(b"0123456789abcdef", np.uint8))
 
 
@@ -55,18 +56,20 @@ def _may_be_too_large(columns: dict[str, pa.Array], layout: Layout) -> bool:
     """Whether some record could be over the cap when it is written as JSON."""
     names = sum(len(name) + WIDEST_TEXT for name in columns)
     counts = [name for name in columns if layout[name].kind is Kind.COUNTS]
+    brackets = sum(layout[name].rows * len("[],") for name in counts)
     numbers = sum(layout[name].size for name in counts)
-    if names + numbers * WIDEST_NUMBER <= MAX_RECORD_BYTES:
+    if names + brackets + numbers * WIDEST_NUMBER <= MAX_RECORD_BYTES:
         return False
     widths = (layout[name].size * _width(numbers_of(columns[name])) for name in counts)
-    return names + sum(widths) > MAX_RECORD_BYTES
+    return names + brackets + sum(widths) > MAX_RECORD_BYTES
 
 
 def _width(counts: NDArray[Any]) -> int:
     """How many characters each takes at most, with `.0` and a comma."""
-    with np.errstate(invalid="ignore"):
-        whole = bool((counts == np.trunc(counts)).all()) and float(np.abs(counts).max()) < MAX_INT
-    return len(str(int(np.abs(counts).max()))) + len("-.0,") if whole else WIDEST_NUMBER
+    if counts.dtype.kind == "f" and not (counts == np.trunc(counts)).all():
+        return WIDEST_NUMBER
+    most = max(abs(counts.min().item()), abs(counts.max().item()))  # numpy's abs could overflow
+    return len(str(int(most))) + len("-.0,") if most < MAX_INT else WIDEST_NUMBER
 
 
 def _texts(columns: dict[str, pa.Array], context: GateContext) -> Iterator[Mask]:
@@ -125,17 +128,20 @@ def _count_columns(columns: dict[str, pa.Array], layout: Layout, *, noisy: bool)
 
 
 def _impossible(counts: NDArray[Any]) -> Mask:
-    wrong: Mask = ~(np.abs(counts) <= MAX_NUMBER).all(axis=1)
+    # Not by abs(), of which the least of all integers has none.
+    wrong: Mask = np.any(~((counts >= -MAX_NUMBER) & (counts <= MAX_NUMBER)), axis=1)
     return wrong
 
 
 def _inexact(counts: NDArray[Any], examples: NDArray[Any], column: Column) -> Mask:
     """Those with a count that is negative, broken or not finite, or with more than the examples."""
-    sums = counts.reshape(len(counts), column.rows, column.columns).sum(axis=2)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = counts.reshape(len(counts), column.rows, column.columns).sum(axis=2)
         wrong: Mask = ~((sums <= examples[:, None]).all(axis=1) & (counts.min(axis=1) >= 0))
         if counts.dtype.kind == "f":
             wrong |= (counts != np.trunc(counts)).any(axis=1)
+        elif counts.dtype.itemsize == _WIDEST:
+            wrong |= np.any(counts > examples[:, None], axis=1)  # their sum may have gone round
     return wrong
 
 
@@ -145,7 +151,8 @@ def _moments(columns: dict[str, pa.Array]) -> Iterator[Mask]:
         total, squares = columns.get(f"{block}.loss_sum"), columns.get(f"{block}.loss_sumsq")
         if total is not None and squares is not None:
             both = _told(total) & _told(squares)
-            least = _dense(total) ** 2 / np.maximum(examples, 1)
+            with np.errstate(over="ignore", invalid="ignore"):  # then `_numbers` has doubts too
+                least = _dense(total) ** 2 / np.maximum(examples, 1)
             yield both & ~(_dense(squares) >= least * (1 - SLACK) - SLACK)
         if (right := columns.get(f"{block}.correct_count")) is not None:
             yield _told(right) & ~((_dense(right) >= 0) & (_dense(right) <= examples))

@@ -11,22 +11,30 @@ from app.core.errors import NotFoundError
 from app.rounds import reports, repository
 from app.rounds.aggregating import aggregate
 from app.rounds.chunks import Address, close, close_overdue
-from app.rounds.ingesting import Push, ingest, refuse_malformed
+from app.rounds.ingesting import Checked, Push, check, ingest, refuse_malformed
+from app.rounds.ledger import Spent, spent_in
 from app.rounds.reports import ClientReport
 from app.rounds.retention import forget
 from app.rounds.schemas import Phase
 from app.rounds.tables import Refusal, Round
+from app.rounds.withdrawals import Withdrawn, withdraw
 
 __all__ = [
     "Address",
+    "Checked",
     "ClientReport",
     "Push",
+    "Spent",
+    "Withdrawn",
     "aggregate",
+    "check",
     "close",
     "close_overdue",
     "forget",
     "ingest",
     "refuse_malformed",
+    "spent_in",
+    "withdraw",
 ]
 
 
@@ -49,9 +57,8 @@ def received(session: Session, round_id: UUID) -> Round:
 def mark_evaluated(session: Session, round_: Round) -> None:
     """Note that the round was judged."""
     round_.evaluated_at = clock.now()
-    if round_.state == "received":
-        round_.state = "evaluated"
     session.add(round_)
+    repository.mark_evaluated(session, round_.id)
 
 
 def recent(

@@ -60,6 +60,8 @@ class Round(SQLModel, table=True):
     received_at: datetime = Field(sa_type=Utc)
     closes_at: datetime | None = Field(default=None, sa_type=Utc)  # while chunks are awaited
     evaluated_at: datetime | None = Field(default=None, sa_type=Utc)
+    # How many of its clients withdrew later: its aggregates contain them.
+    withdrawn: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class RoundClose(SQLModel, table=True):
@@ -95,7 +97,10 @@ class ReportBlock(SQLModel, table=True):
 
 
 class RoundAggregate(SQLModel, table=True):
-    """What the clients of one scope of a round said together; it outlives their own records."""
+    """What the clients of one scope of a round said together; it outlives their own records.
+
+    Everything in it may be shown: what may not is left out when it is made (`aggregating.py`).
+    """
 
     __tablename__ = "round_aggregates"
     __table_args__ = (
@@ -109,13 +114,32 @@ class RoundAggregate(SQLModel, table=True):
     scope_key: str = Field(primary_key=True)  # "" for the federation, "hub=EWR" for a cohort
     clients: int  # that answered
     examples: int = Field(sa_type=BigInteger)
-    loss_clients: int  # that told the sum of their losses
+    loss_clients: int  # that told the sum of their losses; 0 where that may not be shown
     loss_examples: int = Field(sa_type=BigInteger)
     loss_sum: float
     correct_clients: int
     correct_examples: int = Field(sa_type=BigInteger)
     correct_count: float
     counts: dict[str, Any] = Field(sa_type=Json)  # by subject: how many clients, and their sum
+
+
+class Withdrawal(SQLModel, table=True):
+    """A client that left: a keyed hash that recognises its pseudonym, and nothing of it."""
+
+    __tablename__ = "withdrawals"
+
+    federation_id: UUID = Field(foreign_key="federations.id", primary_key=True)
+    mark: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=Utc)
+
+
+class PrivacyLedger(SQLModel, table=True):
+    """What a federation's clients have spent of their privacy, packed (`ledger.py`)."""
+
+    __tablename__ = "privacy_ledgers"
+
+    federation_id: UUID = Field(foreign_key="federations.id", primary_key=True)
+    data: bytes
 
 
 class Refusal(SQLModel, table=True):

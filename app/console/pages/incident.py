@@ -9,6 +9,7 @@ from sqlmodel import Session
 from app.console.access import Visitor
 from app.core import clock
 from app.drift.tables import Verdict
+from app.federations.names import Naming
 from app.federations.roles import Permission
 from app.federations.tables import Federation
 from app.incidents import service as incidents
@@ -39,6 +40,7 @@ class IncidentPage:
     timeline: Sequence[Event]
     silences: Sequence[Silence]  # that hold now
     next_step: str
+    naming: Naming
 
 
 def incident_page(
@@ -75,6 +77,7 @@ def incident_page(
         timeline=sorted(events, key=lambda event: event.at),
         silences=[silence for silence in matching if silence.starts_at <= at < silence.ends_at],
         next_step=_next_step(incident, requests),
+        naming=visitor.naming(federation),
     )
 
 

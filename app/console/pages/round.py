@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sqlmodel import Session
@@ -12,8 +12,10 @@ from app.console.plots import Figure, histograms
 from app.drift import service as drift
 from app.drift.measurements import SCORE, RoundMeasure
 from app.drift.tables import Verdict
+from app.federations.names import Naming
 from app.federations.roles import Permission
 from app.federations.tables import Federation
+from app.rounds import disclosure
 from app.rounds import service as rounds
 from app.rounds.tables import Refusal, Round
 from detectors import Histogram, merge
@@ -44,6 +46,7 @@ class RoundPage:
     refusals: Sequence[Refusal]
     score: Figure | None
     envelope: Sequence[tuple[str, str]]
+    naming: Naming
 
 
 def round_page(
@@ -63,6 +66,7 @@ def round_page(
         refusals=rounds.refusals_of(session, round_.id),
         score=_score(session, federation, round_, found),
         envelope=list(_envelope(round_)),
+        naming=visitor.naming(federation),
     )
 
 
@@ -98,12 +102,10 @@ def _score(
         return None
     reference = drift.reference_of(session, federation.id, verdicts[0].reference_id)
     frozen = drift.reference_rounds(session, reference)
-    before = _pooled(
-        drift.measure(session, federation, frozen, round_.version), federation.min_cohort_size
-    )
-    after = _pooled(
-        drift.measure(session, federation, [round_], round_.version), federation.min_cohort_size
-    )
+    each = disclosure.clients_of_a_record(round_.envelope)
+    least = disclosure.records_needed(federation.min_cohort_size, each)
+    before = _pooled(drift.measure(session, federation, frozen, round_.version), least)
+    after = _pooled(drift.measure(session, federation, [round_], round_.version), least)
     if before is None or after is None or not np.array_equal(before.edges, after.edges):
         return None
     return histograms(
@@ -122,6 +124,8 @@ def _pooled(measures: Sequence[RoundMeasure], min_clients: int) -> Histogram | N
         for name, client in measure.clients.items()
         if SCORE in client.histograms
     }
-    if len({name for _, name in parts}) < min_clients:
+    clients = len({name for _, name in parts})
+    if clients < min_clients:
         return None
-    return merge(parts.values())
+    pooled = merge(parts.values())
+    return replace(pooled, counts=disclosure.coarse_counts(pooled.counts, clients, min_clients))

@@ -19,9 +19,10 @@ FEDERATION, MODEL = "flights", "late-arrival"
 START = datetime(2026, 11, 1, tzinfo=UTC)
 END = START + timedelta(days=7)
 HASH = "0" * 64
-# Four clients; the cohort JFK has one, which is below the minimum cohort size of 3.
-HUBS = {"c_1": "EWR", "c_2": "EWR", "c_3": "EWR", "c_4": "JFK"}
-LOSS_SUMS = {"c_1": 40.0, "c_2": 50.0, "c_3": 60.0, "c_4": 70.0}
+# Six clients; the cohorts JFK and LGA have one and two, below the minimum cohort size of 3, but
+# three together, so that EWR gives neither away. The rates are such that rounding changes nothing.
+HUBS = {"c_1": "EWR", "c_2": "EWR", "c_3": "EWR", "c_4": "JFK", "c_5": "LGA", "c_6": "LGA"}
+LOSS_SUMS = {"c_1": 40.0, "c_2": 50.0, "c_3": 60.0, "c_4": 50.0, "c_5": 60.0, "c_6": 40.0}
 EXAMPLES, CORRECT = 100, 80
 LOG_LOSS = sum(LOSS_SUMS.values()) / (EXAMPLES * len(LOSS_SUMS))
 CANARY_LOG_LOSS = LOG_LOSS / 2

@@ -1,0 +1,56 @@
+"""A federation that is pushed to, judged and read over HTTP."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi.testclient import TestClient
+from httpx import Response
+from sqlmodel import col, select
+
+from app.core.database import Database
+from app.core.outbox import OutboxRow
+from app.federations.roles import Role
+from tests.rounds import BIN_SPEC, body
+from workers.tasks import EFFECTS
+
+HOME = "/v1/federations/flights"
+
+
+@dataclass
+class Place:
+    """The API of the federation `flights`, as callers of each role see it."""
+
+    api: TestClient
+    database: Database
+    key_of: Callable[..., dict[str, str]]
+    spec: str = ""
+
+    def push(
+        self, *records: dict[str, Any], step: int = 1, chunk: int | None = None, **envelope: Any
+    ) -> Response:
+        self.spec = self.spec or self.post("/bin-specs", Role.INGEST, BIN_SPEC).json()["id"]
+        path = f"/runs/run-1/rounds/{step}/evaluate" + ("" if chunk is None else f"?chunk={chunk}")
+        return self.post(path, Role.INGEST, body(*records, step=step, spec=self.spec, **envelope))
+
+    def judge(self) -> None:
+        """What a worker does with the rounds that wait."""
+        with self.database.read_scope() as session:
+            waiting = select(OutboxRow).where(
+                OutboxRow.task == "incidents.on_round", OutboxRow.state == "pending"
+            )
+            rows = session.exec(waiting.order_by(col(OutboxRow.created_at))).all()
+        for row in rows:
+            EFFECTS[row.task].run(self.database, row.id)
+
+    def get(self, path: str, role: Role = Role.OWNER) -> Any:
+        answer = self.api.get(f"{HOME}{path}", headers=self.key_of(role))
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def post(self, path: str, role: Role, content: Any) -> Response:
+        return self.api.post(f"{HOME}{path}", json=content, headers=self.key_of(role))
+
+    def policy(self, **parts: Any) -> None:
+        answer = self.api.put(f"{HOME}/policy", json=parts, headers=self.key_of(Role.OWNER))
+        assert answer.status_code == 200, answer.text
