@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO_ARGS ?=
 TEST_ARGS ?=
+ENVIRONMENTS := $(patsubst client/environments/%.txt,.venv-%,$(wildcard client/environments/*.txt))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check up lock clean
@@ -25,7 +26,16 @@ $(STAMP): requirements/dev.txt pyproject.toml client/pyproject.toml
 demo: $(STAMP) ## Play a year of flights, end to end (DEMO_ARGS="--yes --json out.json")
 	$(BIN)/vigie demo $(DEMO_ARGS)
 
-test: $(STAMP) ## Run every test; those that want a server skip where it is missing
+# The frameworks of client/environments pin what the service pins otherwise: one environment each.
+$(ENVIRONMENTS): %: %/.installed
+
+.venv-%/.installed: client/environments/%.txt
+	$(PYTHON) -m venv --clear .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	.venv-$*/bin/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "vigie-client.pth").write_text("$(CURDIR)/client/src\n")'
+	@touch $@
+
+test: $(STAMP) $(ENVIRONMENTS) ## Run every test; those that want a server skip where it is missing
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(TEST_ARGS)
 
 check: $(STAMP) ## Lint, format, types, dependency rules, migrations
@@ -47,6 +57,10 @@ lock: ## Write the lock files anew (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --all-extras --group dev \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-emit-package vigie-client \
 	  --custom-compile-command 'make lock' --upgrade -o requirements/dev.txt
+	for name in $(ENVIRONMENTS:.venv-%=%); do \
+	  printf 'pytest\nscikit-learn\n' | uv pip compile client/pyproject.toml - --extra $$name --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+	    --custom-compile-command 'make lock' --upgrade -o client/environments/$$name.txt || exit; done
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf $(VENV) $(ENVIRONMENTS) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

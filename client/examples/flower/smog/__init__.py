@@ -1,0 +1,1 @@
+"""A Flower app that Vigie watches: four air quality stations predict smog."""

@@ -1,0 +1,103 @@
+# mypy: disable-error-code="import-not-found,misc,no-any-return"
+# Flower is in an environment of its own, where types are not checked.
+"""``VigieMixin``: makes a strategy of the Message API tell Vigie of its rounds."""
+
+from collections.abc import Iterable
+from functools import partial
+
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
+from flwr.common.constant import ErrorCode
+from flwr.serverapp import Grid
+
+from vigie_client.flower.records import detach
+from vigie_client.flower.tally import Answer
+from vigie_client.flower.watcher import UNWATCHED, Watcher
+from vigie_client.models import Phase
+
+_CODES = {value: name for name, value in vars(ErrorCode).items() if isinstance(value, int)}
+
+
+class VigieMixin:
+    """Makes a strategy of the Message API a watched one; to be named before it.
+
+    ::
+
+        class WatchedFedAvg(VigieMixin, FedAvg): ...
+
+        strategy = WatchedFedAvg(fraction_train=0.5)
+        strategy.vigie = Watcher(reporter, model="stroke", version="3")
+
+    A round of training is of phase ``fit``, one of evaluation of phase ``evaluate``. What clients
+    ``attach`` is taken out of their replies before the strategy sees them, since FedAvg accepts no
+    second ``MetricRecord``. Without ``vigie``, it is taken out all the same, and nothing is told.
+    """
+
+    vigie: Watcher = UNWATCHED
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Note whom the strategy samples."""
+        messages = list(super().configure_train(server_round, arrays, config, grid))
+        self._note("fit", server_round, messages, grid)
+        return messages
+
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Note whom the strategy samples."""
+        messages = list(super().configure_evaluate(server_round, arrays, config, grid))
+        self._note("evaluate", server_round, messages, grid)
+        return messages
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        """Tell of the round, and aggregate what is the strategy's."""
+        answered = self._tell("fit", replies)
+        return super().aggregate_train(server_round, answered)
+
+    def aggregate_evaluate(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> MetricRecord | None:
+        """Tell of the round, and aggregate what is the strategy's."""
+        answered = self._tell("evaluate", replies)
+        return super().aggregate_evaluate(server_round, answered)
+
+    def _note(self, phase: Phase, number: int, messages: list[Message], grid: Grid) -> None:
+        self.vigie.guarded(
+            "see whom a round asks",
+            lambda: self.vigie.asked(
+                phase,
+                number,
+                (str(message.metadata.dst_node_id) for message in messages),
+                available=len(list(grid.get_node_ids())),
+                run=f"flower-{grid.run.run_id}",
+            ),
+            None,
+        )
+
+    def _tell(self, phase: Phase, replies: Iterable[Message]) -> list[Message]:
+        answered = list(replies)
+        answers = [
+            self.vigie.guarded("read a reply", partial(_answer, one), _silent(one))
+            for one in answered
+        ]
+        self.vigie.guarded("tell of a round", lambda: self.vigie.answered(phase, answers), None)
+        return answered
+
+
+def _answer(reply: Message) -> Answer:
+    if reply.has_error():
+        return _silent(reply)
+    return Answer(_node(reply), detach(reply.content))
+
+
+def _silent(reply: Message) -> Answer:
+    """A reply without a record, or an error's."""
+    error = _CODES.get(reply.error.code, str(reply.error.code)) if reply.has_error() else None
+    return Answer(_node(reply), error=error)
+
+
+def _node(reply: Message) -> str:
+    return str(reply.metadata.src_node_id)

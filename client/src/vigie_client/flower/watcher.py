@@ -1,0 +1,124 @@
+"""``Watcher``: makes a Vigie round of every round that a strategy configures and aggregates."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, TypeVar
+
+from vigie_client.flower.outcome import Outcome
+from vigie_client.flower.tally import Answer, Tally
+from vigie_client.models import Phase
+
+log = logging.getLogger("vigie_client")
+
+T = TypeVar("T")
+
+
+class Reports(Protocol):
+    """Where rounds go: a ``RoundReporter``, or what stands in for one."""
+
+    def report(
+        self,
+        run: str,
+        round: int,
+        phase: Phase,
+        clients: Iterable[Mapping[str, Any]],
+        *,
+        model: str,
+        version: str,
+        global_step: int,
+        seconds: float,
+        **more: Any,  # noqa: ANN401 - the envelope's fields
+    ) -> None:
+        """Hand over one round without waiting for the network."""
+
+
+class Watcher:
+    """Follows the rounds of one Flower run; raises nothing once it is made.
+
+    Whatever goes wrong is logged and counted in ``failures``: the training does not notice.
+    ``global_step`` of a round is ``first_step`` plus Flower's round number, since every run counts
+    from 1 again. ``run`` is the run's name at Vigie (default: ``flower-`` and Flower's run id).
+    ``outcome`` is told of every round of training that is done. ``more`` are further fields of the
+    envelope, such as ``bin_spec`` or ``retrain_request``.
+    """
+
+    def __init__(
+        self,
+        reporter: Reports,
+        *,
+        model: str,
+        version: str,
+        first_step: int = 0,
+        run: str | None = None,
+        parent_version: str | None = None,
+        outcome: Outcome | None = None,
+        **more: Any,  # noqa: ANN401 - the envelope's fields
+    ) -> None:
+        """Touch nothing yet."""
+        self._reporter, self._model, self._version = reporter, model, version
+        self._first_step, self._run, self._more = first_step, run, more
+        self._parent_version, self._outcome = parent_version, outcome
+        self._pseudonyms: dict[str, str] = {}
+        self._open: dict[Phase, Tally] = {}
+        self.failures = 0
+
+    def asked(
+        self, phase: Phase, number: int, nodes: Iterable[str], available: int, run: str
+    ) -> None:
+        """Note whom a round asks; ``run`` names it where no name was given."""
+        asked = tuple(nodes)
+        self._open[phase] = Tally(
+            self._run or run, number, phase, available, asked, time.monotonic()
+        )
+
+    def answered(self, phase: Phase, answers: list[Answer]) -> None:
+        """End the round that was asked for last, and hand it to the reporter."""
+        tally = self._open.pop(phase, None)
+        if tally is None or not tally.asked:
+            return
+        if self._outcome is not None and phase == "fit":
+            self._outcome.round_done(tally.number)
+        self._learn(answers)
+        records = tally.records(answers, self._pseudonyms)
+        if not records:
+            log.warning("No client attached a record to round %d; it is not told", tally.number)
+            return
+        self._reporter.report(
+            tally.run,
+            tally.number,
+            phase,
+            records,
+            model=self._model,
+            version=self._version,
+            global_step=self._first_step + tally.number,
+            seconds=time.monotonic() - tally.started,
+            parent_version=self._parent_version,
+            participation=tally.participation(answers),
+            **self._more,
+        )
+
+    def guarded(self, what: str, step: Callable[[], T], otherwise: T) -> T:
+        """Return what ``step`` returns; ``otherwise`` when it raises, which is logged."""
+        try:
+            return step()
+        except Exception:  # whatever is wrong with the reporting, training goes on
+            self.failures += 1
+            log.exception("Vigie could not %s; training goes on", what)
+            return otherwise
+
+    def _learn(self, answers: Iterable[Answer]) -> None:
+        for answer in answers:
+            if answer.node is not None and answer.record:
+                self._pseudonyms[answer.node] = str(answer.record.get("client"))
+
+
+class _Nowhere:
+    """Takes rounds and keeps none."""
+
+    def report(self, *_: object, **__: object) -> None:
+        """Forget it."""
+
+
+UNWATCHED = Watcher(_Nowhere(), model="none", version="none")
+"""What a strategy has whom nobody watches."""

@@ -1,0 +1,1 @@
+"""The adapters, each tested in its framework's own environment."""
