@@ -40,13 +40,23 @@ class NotFiniteError(DetectorError):
         self.name, self.position = name, position
 
 
+LARGEST_COUNT = 2.0**53  # examples, beyond which one more changes nothing in float64
+
+
 class OutOfRangeError(DetectorError):
-    """A finite value so large that its square is not."""
+    """A value so large that its square is not finite, or counts that float64 cannot add."""
 
     def __init__(self, name: str, position: int, largest: float) -> None:
+        reason = (
+            "no arithmetic on squares survives. Measure in a larger unit, or look for its cause"
+        )
+        if largest == LARGEST_COUNT:
+            reason = (
+                "one example more changes nothing. Divide all counts alike, or use fewer rounds"
+            )
         super().__init__(
-            f"{name} holds a value at position {position} beyond {largest:g} either way, which "
-            "no arithmetic on squares survives. Measure in a larger unit, or look for its cause."
+            f"{name} holds a value at position {position} beyond {largest:g} either way, where "
+            f"{reason}."
         )
         self.name, self.position, self.largest = name, position, largest
 

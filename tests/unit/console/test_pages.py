@@ -22,8 +22,11 @@ def test_clients_are_shown_only_to_who_may_see_them(
     answer = sign_in(role).get(world.pages[page])
     assert answer.status_code == 200
     seen = re.findall(r"\bc_[0-9a-f]+", answer.text)
+    displayed = re.findall(r"\bd_[0-9a-f]{12}\b", answer.text)
     expected = Permission.READ_CLIENTS in ALLOWED[role] and page in {"round", "incident"}
-    assert bool(seen) == expected
+    by_pseudonym = Permission.READ_PSEUDONYMS in ALLOWED[role]
+    assert bool(seen) == (expected and by_pseudonym)
+    assert bool(displayed) == (expected and not by_pseudonym)
     assert all(len(short) == 8 for short in seen), "a pseudonym is shown by its start alone"
     assert not any(pseudonym(name) in answer.text for name in range(6))
 
