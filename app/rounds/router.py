@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, status
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from app.core.errors import DomainError
 from app.core.http import PressureDep, ReadSession, WriteSession
@@ -39,6 +39,7 @@ from app.rounds.tables import Round
 router = APIRouter(prefix="/v1/federations/{federation}", tags=["rounds"])
 
 Reader = Annotated[Access, Depends(in_federation(Permission.READ))]
+ClientReader = Annotated[Access, Depends(in_federation(Permission.READ_CLIENTS))]
 Pusher = Annotated[Access, Depends(in_federation(Permission.PUSH_ROUNDS))]
 
 
@@ -179,6 +180,43 @@ def list_rounds(
 def read_round(round_id: UUID, access: Reader, session: ReadSession) -> Round:
     """One round: what came in, and whether it was judged."""
     return service.get(session, access.federation(session).id, round_id)
+
+
+_TABLE: dict[int | str, dict[str, Any]] = {
+    status.HTTP_200_OK: {
+        "description": "One row a client, in the wire format's columns.",
+        "content": {
+            media: {"schema": {"type": "string", "format": "binary"}}
+            for media in service.MEDIA_TYPES.values()
+        },
+    }
+}
+
+
+@router.get("/rounds/{round_id}/records", response_class=Response, responses=_TABLE)
+def export_records(
+    round_id: UUID,
+    access: ClientReader,
+    session: ReadSession,
+    form: Annotated[
+        service.TableFormat, Query(alias="format", description="How the table is written.")
+    ] = service.TableFormat.PARQUET,
+) -> Response:
+    """The client records of a round as a table, for notebooks.
+
+    Clients have display names, unless the key may read pseudonyms. The table is empty once the
+    records' time is over (the policy's `ingest.retention_days`).
+    """
+    federation = access.federation(session)
+    round_ = service.get(session, federation.id, round_id)
+    naming = Naming.for_reader(federation, access.principal)
+    table = service.records_of(session, federation, round_, naming.of)
+    name = f"round-{round_.number}-{round_.phase}.{form}"
+    return Response(
+        service.written(table, form),
+        media_type=service.MEDIA_TYPES[form],
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
 
 
 @router.get("/refusals")

@@ -11,6 +11,7 @@ from app.core.errors import NotFoundError
 from app.rounds import reports, repository
 from app.rounds.aggregating import aggregate
 from app.rounds.chunks import Address, close, close_overdue
+from app.rounds.exporting import MEDIA_TYPES, TableFormat, records_of, written
 from app.rounds.ingesting import Checked, Push, check, ingest, refuse_malformed
 from app.rounds.ledger import Spent, spent_in
 from app.rounds.reports import ClientReport
@@ -20,11 +21,13 @@ from app.rounds.tables import Refusal, Round
 from app.rounds.withdrawals import Withdrawn, withdraw
 
 __all__ = [
+    "MEDIA_TYPES",
     "Address",
     "Checked",
     "ClientReport",
     "Push",
     "Spent",
+    "TableFormat",
     "Withdrawn",
     "aggregate",
     "check",
@@ -32,9 +35,11 @@ __all__ = [
     "close_overdue",
     "forget",
     "ingest",
+    "records_of",
     "refuse_malformed",
     "spent_in",
     "withdraw",
+    "written",
 ]
 
 

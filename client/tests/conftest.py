@@ -16,7 +16,7 @@ KEY = "vk_test_0123456789abcdef"
 
 
 def receipt_for(
-    path: str, body: bytes, refusals: list[dict[str, Any]] | None = None
+    path: str, body: bytes, refusals: list[dict[str, Any]] | None = None, chunk: int = 0
 ) -> dict[str, Any]:
     """The receipt that the service gives for a push to ``path``."""
     _, _, _, federation, _, run, _, number, phase = path.split("/")
@@ -29,6 +29,7 @@ def receipt_for(
         "round": int(number),
         "phase": phase,
         "attempt": content.get("attempt", 1),
+        "chunk": chunk,
         "body_sha256": hashlib.sha256(body).hexdigest(),
         "received_at": "2026-11-21T10:00:00.123456Z",
         "accepted": 2,
@@ -69,11 +70,20 @@ class ScriptedService:
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         if not self.script:
-            return httpx.Response(202, json=receipt_for(request.url.path, request.content))
+            return httpx.Response(202, json=_taken(request))
         answer = self.script.popleft()
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+def _taken(request: httpx.Request) -> dict[str, Any]:
+    path, body = request.url.path, request.content
+    if path.endswith("/close"):
+        chunks = json.loads(body)["chunks"]
+        whole = {"state": "received", "missing": [], "missing_count": 0}
+        return {"round_id": "r", "chunks": chunks, **whole}
+    return receipt_for(path, body, chunk=int(request.url.params.get("chunk", 0)))
 
 
 class LoopbackService:

@@ -14,7 +14,7 @@ import pytest
 from vigie_client import Backoff, Receipt, VigieApi
 from vigie_client.bodies import Body
 from vigie_client.delivery import Delivery
-from vigie_client.push import Address, Push
+from vigie_client.push import Address, Push, to_bytes
 from vigie_client.spool import Spool
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def put(spool: Spool, push: bytes) -> None:
 def add(spool: Spool, *rounds: int, federation: str = "stroke") -> None:
     for number in rounds:
         address = Address(federation, "run-1", number, "fit")
-        put(spool, Push(address, Body(b"{}")).to_bytes())
+        put(spool, to_bytes([Push(address, Body(b"{}"))]))
 
 
 def test_pushes_leave_in_order(spool: Spool, service: ScriptedService, deliver: Deliver) -> None:
@@ -69,7 +69,7 @@ def test_a_body_keeps_its_media_type_through_the_spool(
     spool: Spool, service: ScriptedService, deliver: Deliver
 ) -> None:
     address = Address("stroke", "run-1", 1, "fit")
-    put(spool, Push(address, Body(b"{}", "application/x-bulk")).to_bytes())
+    put(spool, to_bytes([Push(address, Body(b"{}", "application/x-bulk"))]))
     deliver().step()
     assert service.requests[0].headers["Content-Type"] == "application/x-bulk"
 

@@ -44,6 +44,7 @@ TABLE: dict[str, Permission | None] = {  # None: any key that opens something
     f"POST {ONE}/runs/{{run}}/rounds/{{number}}/{{phase}}/close": P.PUSH_ROUNDS,
     f"GET {ONE}/rounds": P.READ,
     f"GET {ONE}/rounds/{{round_id}}": P.READ,
+    f"GET {ONE}/rounds/{{round_id}}/records": P.READ_CLIENTS,
     f"GET {ONE}/refusals": P.READ,
     f"GET {ONE}/privacy": P.READ,
     f"POST {ONE}/bin-specs": P.PUSH_ROUNDS,

@@ -11,7 +11,14 @@ from vigie_client import calls
 from vigie_client.bodies import Body
 from vigie_client.calls import Call
 from vigie_client.clock import ServerClock
-from vigie_client.models import ModelVersion, Phase, Receipt, RetrainRequest, TrainedVersion
+from vigie_client.models import (
+    ClosedRound,
+    ModelVersion,
+    Phase,
+    Receipt,
+    RetrainRequest,
+    TrainedVersion,
+)
 from vigie_client.wire import ALIVE, Wire
 
 T = TypeVar("T")
@@ -76,13 +83,21 @@ class VigieApi:
             response = self._http.get(ALIVE)
             self.clock.observe(response.headers.get("Date"), sent, self.clock.local())
 
-    def push_round(self, run: str, round: int, phase: Phase, body: Body | bytes) -> Receipt:
-        """Send one round's body; the same body again gets the same receipt.
+    def push_round(
+        self, run: str, round: int, phase: Phase, body: Body | bytes, chunk: int | None = None
+    ) -> Receipt:
+        """Send one round's body, or a chunk of it; the same body again gets the same receipt.
 
         Bytes alone are canonical JSON. Large bodies go gzipped; the service hashes what they unpack
         to.
         """
-        return self._send(calls.push_round(run, round, phase, body))
+        return self._send(calls.push_round(run, round, phase, body, chunk))
+
+    def close_round(
+        self, run: str, round: int, phase: Phase, chunks: int, attempt: int = 1
+    ) -> ClosedRound:
+        """Say how many chunks a round has; it is judged once they are all there."""
+        return self._send(calls.close_round(run, round, phase, chunks, attempt))
 
     def rounds(self, *, model: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
         """Return the newest ``limit`` rounds, newest first, of one model or of all."""

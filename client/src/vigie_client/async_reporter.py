@@ -20,14 +20,17 @@ class AsyncRoundReporter:
         async with AsyncRoundReporter(RoundReporter(url, key, "stroke", "spool")) as reporter:
             await reporter.push("run-1", 1, "fit", body)
 
-    ``push``, ``report``, ``replay_refused``, ``flush`` and ``close`` take and raise what those of
-    the ``reporter`` do. What is pushed must not change before the coroutine has returned.
+    ``push``, ``report``, ``labels``, ``close_round``, ``replay_refused``, ``flush`` and ``close``
+    take and raise what those of the ``reporter`` do. What is pushed must not change before the
+    coroutine has returned.
     """
 
     def __init__(self, reporter: RoundReporter) -> None:
         self.reporter = reporter
         self.push = _off_the_loop(reporter.push)
         self.report = _off_the_loop(reporter.report)
+        self.labels = _off_the_loop(reporter.labels)
+        self.close_round = _off_the_loop(reporter.close_round)
         self.replay_refused = _off_the_loop(reporter.replay_refused)
         self.flush = _off_the_loop(reporter.flush)
         self.close = _off_the_loop(reporter.close)

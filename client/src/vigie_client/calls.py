@@ -12,6 +12,7 @@ from urllib.parse import quote
 from vigie_client.bodies import Body
 from vigie_client.canonical import canonical
 from vigie_client.models import (
+    ClosedRound,
     ModelVersion,
     Phase,
     Receipt,
@@ -35,10 +36,19 @@ class Call(Generic[T]):
     params: Mapping[str, str | int] | None = None
 
 
-def push_round(run: str, round: int, phase: Phase, body: Body | bytes) -> Call[Receipt]:
-    """Push one round's body; bytes alone are canonical JSON."""
+def push_round(
+    run: str, round: int, phase: Phase, body: Body | bytes, chunk: int | None
+) -> Call[Receipt]:
+    """Push one round's body, or a chunk of it; bytes alone are canonical JSON."""
     sent = body if isinstance(body, Body) else Body(body)
-    return Call("POST", f"runs/{_part(run)}/rounds/{round}/{phase}", Receipt.from_json, sent)
+    params = None if chunk is None else {"chunk": chunk}
+    return Call("POST", _round(run, round, phase), Receipt.from_json, sent, params)
+
+
+def close_round(run: str, round: int, phase: Phase, chunks: int, attempt: int) -> Call[ClosedRound]:
+    """Say how many chunks a round has."""
+    body = {"attempt": attempt, "chunks": chunks}
+    return _post(f"{_round(run, round, phase)}/close", ClosedRound.from_json, body)
 
 
 def rounds(model: str | None, limit: int) -> Call[list[Json]]:
@@ -139,6 +149,10 @@ def _post(path: str, read: Callable[[Any], T], body: Json) -> Call[T]:
 
 def _request_or_none(data: Mapping[str, Any] | None) -> RetrainRequest | None:
     return None if data is None else RetrainRequest.from_json(data)
+
+
+def _round(run: str, round: int, phase: Phase) -> str:
+    return f"runs/{_part(run)}/rounds/{round}/{phase}"
 
 
 def _part(name: str) -> str:

@@ -4,6 +4,7 @@
     ``VigieError``: the service answered, and it was no success
     ``VigieUnreachable``: no usable answer came
     ``SpoolFull``, ``SpoolLocked``: the disk spool cannot take what was asked of it
+    ``UnknownRound``: the envelope of a round is not remembered
     ``LeaseLost``: a retrain request is no longer this worker's
 """
 
@@ -72,6 +73,10 @@ class SpoolFull(VigieClientError):
 
 class SpoolLocked(VigieClientError):
     """Another reporter has this spool."""
+
+
+class UnknownRound(VigieClientError):
+    """The envelope of this round is not remembered, so nothing can be added to it without."""
 
 
 class LeaseLost(VigieClientError):

@@ -29,19 +29,30 @@ class HandedOver:
     """A round between the caller and the spool.
 
     ``span`` is when the round started and ended by this machine's clock (seconds since 1970), where
-    the library is to write that into the body; ``None`` where the caller did.
+    the library is to write that into the body; ``None`` where the caller did. ``chunk`` is which
+    chunk of the round it is, ``None`` for the whole. With ``close``, ``content`` is how many there
+    are of which attempt.
     """
 
     address: Address
     content: Mapping[str, Any]
     span: tuple[float, float] | None = None
+    chunk: int | None = None
+    close: bool = False
 
     def to_bytes(self) -> bytes:
         """Return a copy of everything; ``ValueError`` names a value that no body can hold.
 
         NaN, infinities and bytes are found only when the body is encoded.
         """
-        head = canonical({"address": self.address.to_json(), "span": self.span})
+        head = canonical(
+            {
+                "address": self.address.to_json(),
+                "span": self.span,
+                "chunk": self.chunk,
+                "close": self.close,
+            }
+        )
         return head + b"\n" + _frozen(self.content)
 
     @classmethod
@@ -51,7 +62,8 @@ class HandedOver:
         try:
             said = json.loads(head)
             span = said["span"] and (float(said["span"][0]), float(said["span"][1]))
-            return cls(Address.from_json(said["address"]), _thawed(frozen), span)
+            address, chunk, close = said["address"], said.get("chunk"), said.get("close", False)
+            return cls(Address.from_json(address), _thawed(frozen), span, chunk, close)
         except (TypeError, KeyError, IndexError) as error:
             raise ValueError(f"The first line is not a round's address: {error!r}") from error
 

@@ -15,6 +15,9 @@ PHASES: tuple[str, ...] = get_args(Phase)
 # Longer ones fit no URL; the service's own bound is below this.
 LONGEST_NAME = 255
 
+# Chunks of one round, numbered from 0; the wire format's bound.
+MOST_CHUNKS = 10_000
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -44,6 +47,7 @@ class Receipt:
     accepted: int
     quarantined: int
     refusals: tuple[Refusal, ...]
+    chunk: int = 0  # of a round that came whole, too
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Receipt":
@@ -65,11 +69,42 @@ class Receipt:
             accepted=data["accepted"],
             quarantined=data["quarantined"],
             refusals=refusals,
+            chunk=data.get("chunk", 0),
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return {**asdict(self), "received_at": self.received_at.isoformat()}
+
+
+@dataclass(frozen=True)
+class ClosedRound:
+    """How far a round has come that was closed with its number of ``chunks``.
+
+    ``missing`` names the first of those that have not come, ``missing_count`` is how many there
+    are. ``round_id`` is ``None`` while none has come.
+    """
+
+    round_id: str | None
+    state: str
+    chunks: int
+    missing: tuple[int, ...]
+    missing_count: int
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "ClosedRound":
+        """Read the answer; ``KeyError`` or ``TypeError`` when it is none."""
+        return cls(
+            round_id=data["round_id"],
+            state=data["state"],
+            chunks=data["chunks"],
+            missing=tuple(data["missing"]),
+            missing_count=data["missing_count"],
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,11 +16,13 @@ import httpx
 from vigie_client import envelope
 from vigie_client.api import VigieApi
 from vigie_client.backoff import Backoff
+from vigie_client.bodies import MOST_BYTES, MOST_RECORDS, Bulk, Encoder
 from vigie_client.clock import DEFAULT_TOLERANCE, ServerClock
 from vigie_client.delivery import Delivery
+from vigie_client.envelopes import Envelopes
 from vigie_client.handover import HandedOver
 from vigie_client.models import Phase, Receipt
-from vigie_client.push import Address
+from vigie_client.push import Address, Close, check_chunk
 from vigie_client.settling import Settling
 from vigie_client.spool import Spool
 
@@ -44,9 +47,17 @@ class RoundReporter:
 
     ``max_files`` and ``max_bytes`` bound what waits and what was refused together; nothing is ever
     dropped to make room: at the bound the newest is turned away with ``SpoolFull``, and counted.
-    The newest ``receipts_kept`` receipts stay in ``<spool>/receipts/``. ``on_receipt`` is called
-    with every receipt, on the sending thread. A clock that is more than ``clock_tolerance`` seconds
-    from the service's is logged as a warning. ``transport`` stands in for the network in tests.
+    The newest ``receipts_kept`` receipts stay in ``<spool>/receipts/``, and the newest
+    ``envelopes_kept`` rounds' envelopes, for ``labels``, in ``<spool>/envelopes/``.
+
+    Rounds of 100 clients and more go as Arrow columns where pyarrow is installed, smaller ones as
+    JSON; ``bulk`` can be ``"json"`` or ``"arrow"`` for always one of them. A round of more than
+    20,000 clients, or of more than ``max_body_bytes`` before packing (the service's
+    ``VIGIE_MAX_BODY_BYTES``), is sent in chunks and closed, as one push of the spool.
+
+    ``on_receipt`` is called with every receipt, on the sending thread. A clock that is more than
+    ``clock_tolerance`` seconds from the service's is logged as a warning. ``transport`` stands in
+    for the network in tests.
     """
 
     def __init__(
@@ -59,6 +70,9 @@ class RoundReporter:
         max_files: int = 10_000,
         max_bytes: int = 2**30,
         receipts_kept: int = 1_000,
+        envelopes_kept: int = 1_000,
+        bulk: Bulk = "auto",
+        max_body_bytes: int = MOST_BYTES,
         timeout: float = 10.0,
         backoff: Backoff = DEFAULT_BACKOFF,
         clock_tolerance: float = DEFAULT_TOLERANCE,
@@ -71,6 +85,7 @@ class RoundReporter:
         when another reporter has the spool, and ``ValueError`` for a URL, key, name or bound that
         cannot work.
         """
+        encoder = Encoder(bulk, max_body_bytes)
         self.clock = ServerClock(clock_tolerance)
         self._api = VigieApi(
             url, api_key, federation, timeout=timeout, clock=self.clock, transport=transport
@@ -78,7 +93,10 @@ class RoundReporter:
         self._spool = Spool(
             Path(spool), max_files=max_files, max_bytes=max_bytes, receipts_kept=receipts_kept
         )
-        self._settling = Settling(self._spool, self.clock, self._api.ask_time)
+        self._envelopes = Envelopes(Path(spool) / "envelopes", envelopes_kept)
+        self._settling = Settling(
+            self._spool, encoder, self._envelopes, self.clock, self._api.ask_time
+        )
         self._delivery = Delivery(self._spool, self._api, backoff, on_receipt)
         self._process = os.getpid()
         self._closing = False
@@ -123,17 +141,30 @@ class RoundReporter:
         """How many pushes this reporter did not take, since the spool was at its bound."""
         return self._spool.turned_away
 
-    def push(self, run: str, round: int, phase: Phase, body: Mapping[str, Any]) -> None:
+    def push(
+        self,
+        run: str,
+        round: int,
+        phase: Phase,
+        body: Mapping[str, Any],
+        *,
+        chunk: int | None = None,
+    ) -> None:
         """Hand over one round's body; never waits for the network, nor fails for it.
 
         ``body`` is the wire format's, numpy's numbers and arrays included, and may be changed once
-        this returns. Raises ``ValueError`` for an address that cannot be, or a value that is no
+        this returns. With ``chunk`` it is that chunk of the round (from 0, each with the same
+        envelope, in any order), and ``close_round`` says how many there are; without, it is the
+        whole. Raises ``ValueError`` for an address that cannot be, or a value that is no
         number, text, list or dict, naming the field; ``SpoolFull`` when the bound is reached, and
         then this push, the newest, is not kept; ``OSError`` when the disk refuses; and
         ``RuntimeError`` after ``close`` or in a forked child, which needs a reporter of its own.
         NaN and infinities are found behind: the push is set aside in ``refused/``, and logged.
         """
-        self._hand_over(HandedOver(Address(self._api.federation, run, round, phase), body))
+        check_chunk(chunk)
+        if chunk is not None and _length(body.get("clients")) > MOST_RECORDS:
+            raise ValueError(f"A chunk has at most {MOST_RECORDS} clients; use more chunks.")
+        self._hand_over_round(HandedOver(self._address(run, round, phase), body, chunk=chunk))
 
     def report(
         self,
@@ -171,8 +202,60 @@ class RoundReporter:
             **more,
         )
         ended = self.clock.local()
-        address = Address(self._api.federation, run, round, phase)
-        self._hand_over(HandedOver(address, body, (ended - seconds, ended)))
+        span = (ended - seconds, ended)
+        self._hand_over_round(HandedOver(self._address(run, round, phase), body, span))
+
+    def close_round(
+        self, run: str, round: int, phase: Phase, chunks: int, attempt: int = 1
+    ) -> None:
+        """Hand over that a round has so many chunks, 0 to ``chunks`` - 1; before or after them.
+
+        The service judges the round once they are all there. Raises what ``push`` raises.
+        """
+        close = Close(self._address(run, round, phase), chunks, attempt)
+        content = {"chunks": close.chunks, "attempt": close.attempt}
+        self._hand_over(HandedOver(close.address, content, close=True))
+
+    def labels(
+        self,
+        run: str,
+        round: int,
+        phase: Phase,
+        records: Iterable[Mapping[str, Any]],
+        *,
+        chunk: int,
+    ) -> None:
+        """Hand over what became known later of a round that this spool was given before.
+
+        Each record has ``client``, the ``num_examples`` of before, and what is new:
+        ``label_counts``, ``confusion``, ``metrics``, ``canary``. They go as chunk ``chunk`` with
+        the round's own envelope, which the reporter remembers, and the service judges the round
+        again. ``chunk`` is a number that nothing else of the round has: 1 or more where the round
+        was pushed whole, 5,000 or more where it may have been split. The same labels under the same
+        number are taken once. Raises ``UnknownRound`` when the round is too long ago, saying what
+        to do instead, and else what ``push`` raises.
+        """
+        if chunk == 0:
+            raise ValueError("chunk is 0, which is the round itself; expected 1 or more.")
+        known = self._envelopes.recall(self._address(run, round, phase))
+        check_chunk(chunk)
+        content = {**known.content, "clients": list(records)}
+        if len(content["clients"]) > MOST_RECORDS:
+            raise ValueError(f"A chunk has at most {MOST_RECORDS} clients; use more chunks.")
+        self._hand_over(replace(known, content=content, chunk=chunk))
+
+    def _address(self, run: str, round: int, phase: Phase) -> Address:
+        return Address(self._api.federation, run, round, phase)
+
+    def _hand_over_round(self, round_: HandedOver) -> None:
+        """Remember its envelope, too: before, since the thread writes the final times into it."""
+        self._check_usable()
+        self._envelopes.remember(round_)
+        try:
+            self._hand_over(round_)
+        except BaseException:
+            self._envelopes.forget(round_.address)
+            raise
 
     def _hand_over(self, round_: HandedOver) -> None:
         self._check_usable()
@@ -251,3 +334,7 @@ class RoundReporter:
                 self._changed.wait_for(lambda: self._closing or self.pending)
             elif delay > 0:
                 self._changed.wait_for(lambda: self._closing or self._spool.incoming, delay)
+
+
+def _length(records: object) -> int:
+    return len(records) if isinstance(records, (list, tuple)) else 0

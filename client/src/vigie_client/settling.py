@@ -3,14 +3,17 @@
 import json
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from vigie_client.bodies import Body, encode
+from vigie_client import push
+from vigie_client.bodies import Body, Encoder
 from vigie_client.clock import ServerClock
+from vigie_client.envelopes import Envelopes
 from vigie_client.errors import VigieError
 from vigie_client.handover import HandedOver
 from vigie_client.problems import problem_document
-from vigie_client.push import Push
+from vigie_client.push import Close, Part, Push
 from vigie_client.spool import Spool
 
 log = logging.getLogger("vigie_client")
@@ -26,8 +29,16 @@ class Settling:
     nothing when the first is to be corrected, ``ask_time`` is called, once.
     """
 
-    def __init__(self, spool: Spool, clock: ServerClock, ask_time: Callable[[], None]) -> None:
-        self._spool, self._clock, self._ask_time = spool, clock, ask_time
+    def __init__(
+        self,
+        spool: Spool,
+        encoder: Encoder,
+        envelopes: Envelopes,
+        clock: ServerClock,
+        ask_time: Callable[[], None],
+    ) -> None:
+        self._spool, self._encoder, self._envelopes = spool, encoder, envelopes
+        self._clock, self._ask_time = clock, ask_time
         self._asked = False
 
     def run(self) -> None:
@@ -37,32 +48,47 @@ class Settling:
 
     def _settle(self, number: int, data: bytes) -> None:
         try:
-            round_ = HandedOver.from_bytes(data)
+            round_ = self._timed(HandedOver.from_bytes(data))
         except ValueError as error:
             self._set_aside(number, data, "unreadable_push", error)
             return
-        content = {**round_.content, **self._times(round_.span)}
         try:
-            push = Push(round_.address, encode(content))
+            parts = self._parts(round_)
         except ValueError as error:
-            mendable = Push(round_.address, Body(_as_text(content)))
-            self._set_aside(number, mendable.to_bytes(), "unsendable_body", error)
+            mendable = Push(round_.address, Body(_as_text(round_.content)), round_.chunk)
+            self._set_aside(number, push.to_bytes([mendable]), "unsendable_body", error)
         else:
-            self._spool.settle(number, push.to_bytes())
+            self._spool.settle(number, push.to_bytes(parts))
 
-    def _set_aside(self, number: int, push: bytes, code: str, error: ValueError) -> None:
+    def _parts(self, round_: HandedOver) -> list[Part]:
+        address, content = round_.address, round_.content
+        if round_.close:
+            return [Close(address, content["chunks"], content["attempt"])]
+        if round_.chunk is not None:
+            return [Push(address, self._encoder.encode(content), round_.chunk)]
+        bodies = self._encoder.encode_in_chunks(content)
+        if len(bodies) == 1:
+            return [Push(address, bodies[0])]
+        chunks = [Push(address, body, chunk) for chunk, body in enumerate(bodies)]
+        return [*chunks, Close(address, len(chunks), content.get("attempt", 1))]
+
+    def _set_aside(self, number: int, data: bytes, code: str, error: ValueError) -> None:
         refusal = VigieError(NOT_SENT, code, str(error))
-        self._spool.set_aside(number, push, problem_document(refusal))
+        self._spool.set_aside(number, data, problem_document(refusal))
         log.error("Push %d cannot be sent and lies in refused/: %s", number, error)
 
-    def _times(self, span: tuple[float, float] | None) -> dict[str, str]:
-        if span is None:
-            return {}
+    def _timed(self, round_: HandedOver) -> HandedOver:
+        """Write the service's times where the library is to; what follows later has the same."""
+        if round_.span is None:
+            return round_
         if not self._clock.measured and not self._asked:
             self._asked = True
             self._ask_time()
-        started, ended = (self._clock.moment(local).isoformat() for local in span)
-        return {"started_at": started, "ended_at": ended}
+        started, ended = (self._clock.moment(local).isoformat() for local in round_.span)
+        content = {**round_.content, "started_at": started, "ended_at": ended}
+        timed = replace(round_, content=content, span=None)
+        self._envelopes.remember(timed)
+        return timed
 
 
 def _as_text(content: Mapping[str, Any]) -> bytes:

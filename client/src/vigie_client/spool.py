@@ -6,7 +6,8 @@
     pending/000000000042.push           waiting, oldest number first
     refused/000000000042.push           answered with a final refusal ...
     refused/000000000042.problem.json   ... and this is the answer
-    receipts/000000000042.json          delivered; the newest receipts are kept
+    receipts/000000000042.json          delivered; the newest receipts are kept, one a line where
+                                        a round went in chunks
     lock                                held by the one reporter that may use the folder
 
 A push is at every moment incoming, pending, refused, or delivered with its receipt on disk: every
@@ -108,15 +109,21 @@ class Spool:
             self._refused[number] = len(push)
         self._forget_incoming(number)
 
+    @property
+    def first(self) -> int | None:
+        """The number of the push to send first, or ``None`` when none waits."""
+        with self._mutex:
+            return next(iter(self._pending), None)
+
     def oldest(self) -> tuple[int, bytes] | None:
         """Return the number and bytes of the push to send first, or ``None`` when none waits."""
         return self._first(
             self._pending, lambda number: self._path("pending", number), self._forget
         )
 
-    def mark_delivered(self, number: int, receipt: bytes) -> None:
-        """Keep the receipt, then drop the push."""
-        write_atomically(self._receipt(number), receipt)
+    def mark_delivered(self, number: int, receipts: bytes) -> None:
+        """Keep the answers, then drop the push."""
+        write_atomically(self._receipt(number), receipts)
         self._forget(number)
         self._receipts.append(number)
         while len(self._receipts) > self._receipts_kept:

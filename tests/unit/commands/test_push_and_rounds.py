@@ -187,3 +187,40 @@ def test_what_a_summary_says_is_taken_with_noise_and_without(
     pushed = vigie("push", str(file), *ADDRESS)
     assert pushed.exit_code == 0, pushed.output
     assert "1 records accepted, 0 in quarantine" in pushed.stdout
+
+
+@pytest.mark.usefixtures("service")
+def test_a_round_goes_in_chunks_and_is_closed(vigie: Vigie, tmp_path: Path) -> None:
+    files = [
+        written(tmp_path / f"{name}.json", record(name, features={}, **PLAIN))
+        for name in ("AA", "DL", "UA")
+    ]
+    closed = vigie("push", "--close", "2", *ADDRESS)
+    assert closed.exit_code == 0, closed.output
+    assert "Closed with 2 chunks; 2 are missing: 0, 1." in closed.stdout
+    assert vigie("push", str(files[1]), "--chunk", "1", *ADDRESS).exit_code == 0
+    both = vigie("push", str(files[0]), "--chunk", "0", "--close", "2", *ADDRESS, "--json")
+    receipt, state = map(json.loads, both.stdout.splitlines())
+    assert (receipt["chunk"], state["missing"], state["state"]) == (0, [], "received")
+    assert vigie("push", str(files[2]), "--chunk", "7", *ADDRESS).exit_code == 0
+    (round_,) = json.loads(vigie("rounds", "--json").stdout)
+    assert (round_["accepted"], round_["state"]) == (3, "received")
+    again = vigie("push", "--close", "3", *ADDRESS)
+    assert "409 conflicting_close" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "Give a FILE to push, or --close, or both"),
+        (("--chunk", "1", "--close", "2"), "--chunk is a FILE's number"),
+        (("round.json", "--close", "2"), "A round that comes whole needs no --close"),
+        (("round.json", "--chunk", "10000"), "less than or equal to 9999"),
+    ],
+)
+def test_chunks_that_cannot_be_are_refused(
+    vigie: Vigie, arguments: tuple[str, ...], told: str
+) -> None:
+    refused = vigie("push", *arguments, *ADDRESS)
+    assert refused.exit_code == 2
+    assert told in " ".join(refused.stderr.replace("│", " ").split())
