@@ -27,8 +27,15 @@ COUNTS = ("label_counts", "prediction_counts", "score_histogram", "confusion")
 
 
 def aggregate(session: Session, round_: Round) -> None:
-    """Put a round's reports together and keep their sums, in the place of earlier ones."""
-    found, conflicts = reports.join(repository.blocks_of(session, [round_.id], None))
+    """Put a round's reports together and keep their sums, in the place of earlier ones.
+
+    Once records of the round were dropped, a late chunk alone says less than the sums that were
+    kept, and they stay.
+    """
+    blocks = repository.blocks_of(session, [round_.id], None)
+    if any(block.data is None for block in blocks):
+        return
+    found, conflicts = reports.join(blocks)
     answered = [report for report in found if report.status == "ok"]
     k = federations.get(session, round_.federation_id).min_cohort_size
     repository.replace_aggregates(session, round_.id, list(aggregates(round_, answered, k)))

@@ -65,7 +65,7 @@ def _summed_tail(hits_b: float, n: float, hits: float, n_b: float) -> float:
     ratios = np.log(up / ((least + steps + 1) * (apart + steps + 1)))
     logs = np.concatenate(([0.0], np.cumsum(ratios)))
     chances = np.exp(logs - logs.max())
-    seen = int(hits_b - least)
+    seen = int(np.clip(hits_b - least, 0, steps.size))  # beyond 2^53 differences are rounded
     smaller = min(chances[:seen].sum(), chances[seen + 1 :].sum())
     return float((smaller + chances[seen] / 2) / chances.sum())
 

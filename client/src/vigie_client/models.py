@@ -48,6 +48,7 @@ class Receipt:
     quarantined: int
     refusals: tuple[Refusal, ...]
     chunk: int = 0  # of a round that came whole, too
+    warnings: tuple[str, ...] = ()  # such as a privacy budget that is nearly spent
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Receipt":
@@ -64,6 +65,7 @@ class Receipt:
             round=data["round"],
             phase=data["phase"],
             attempt=data["attempt"],
+            warnings=tuple(data.get("warnings", ())),
             body_sha256=data["body_sha256"],
             received_at=_moment(data["received_at"]),
             accepted=data["accepted"],

@@ -79,12 +79,29 @@ def test_one_round_is_too_early_however_good(session: Session, federation: Feder
     assert found.recommendation.action == "keep_collecting"
 
 
-def test_only_cohorts_of_enough_clients_are_shown(session: Session, federation: Federation) -> None:
+def test_cohorts_are_shown_where_none_gives_away_too_few_clients(
+    session: Session, federation: Federation
+) -> None:
     store_canary_rounds(session, federation, steps=2, gain=0.1)  # 4 at EWR, 2 at JFK; k is 3
+    assert compare(session, federation).cohorts == []  # EWR would give JFK away
+    federation.min_cohort_size = 2
     cohorts = compare(session, federation).cohorts
-    assert [(cohort.cohort, cohort.clients) for cohort in cohorts] == [("hub=EWR", 4)]
+    assert [(one.cohort, one.clients) for one in cohorts] == [("hub=EWR", 4), ("hub=JFK", 2)]
     assert cohorts[0].examples == 800
     assert cohorts[0].difference is not None
+
+
+def test_a_comparison_over_too_few_clients_shows_no_number(
+    session: Session, federation: Federation
+) -> None:
+    store_canary_rounds(session, federation, steps=2, gain=0.1)
+    federation.min_cohort_size = 7
+    found = compare(session, federation)
+    assert (found.clients, found.examples, found.champion_measured) == (6, 0, None)
+    assert (found.difference, found.confusion, found.cohorts) == (None, None, [])
+    assert found.recommendation.sentence == (
+        "Keep collecting: 6 of 7 clients measured both versions."
+    )
 
 
 def test_clients_that_did_not_measure_both_do_not_count(
@@ -102,7 +119,7 @@ def test_clients_that_did_not_measure_both_do_not_count(
     ]
     session.add_all(blocks(reports))
     found = compare(session, federation)
-    assert (found.clients, found.examples, found.difference) == (1, 100, None)
+    assert (found.clients, found.examples, found.difference) == (1, 0, None)
 
 
 def test_rounds_of_another_pair_do_not_count(session: Session, federation: Federation) -> None:
