@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import detectors as d
@@ -66,6 +66,8 @@ E_VALUES = Argument("e-values", lambda rng, n: rng.exponential(size=n))
 OUTCOMES = Argument("outcomes", lambda rng, n: rng.integers(0, 2, n).astype(float))
 RATES = Argument("rates", lambda rng, n: rng.uniform(size=n))
 PAIR = Argument("two values", lambda rng, n: rng.normal(size=2))
+LENGTHS = Argument("lengths", lambda rng, n: rng.uniform(1.0, 2.0, n))
+COSINES = Argument("cosines", lambda rng, n: rng.uniform(0.2, 0.9, n))
 ERRORS = Argument("standard errors", lambda rng, n: rng.uniform(0.5, 2.0, n))
 
 
@@ -285,6 +287,13 @@ CASES: dict[str, Case] = {
         name: Case(getattr(d, name), {"vectors": VECTORS, "weight": WEIGHTS})
         for name in ("geometric_median", "trimmed_mean", "median_of_means")
     },
+    "consensus_distance": Case(
+        d.consensus_distance, {"norms": LENGTHS, "cosines": COSINES, "peer_weights": WEIGHTS}
+    ),
+    "neighbourhood_distance": Case(
+        d.neighbourhood_distance,
+        {"norms": LENGTHS, "mean_norms": LENGTHS, "cosines": COSINES, "peer_weights": WEIGHTS},
+    ),
     "leave_one_out": Case(
         lambda x: d.leave_one_out(["a", "b"], lambda kept: float(x[len(kept) % 2])),
         {"x": PAIR},
@@ -427,13 +436,48 @@ MAY_BE_INFINITE = {"minimum_detectable_effect"}
 
 
 @pytest.mark.parametrize(("name", "sort", "promised"), ROWS, ids=[f"{r[0]}-{r[1]}" for r in ROWS])
-@settings(max_examples=2, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
+@settings(max_examples=3, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 2**32), n=st.integers(6, 20).map(lambda half: 2 * half + 1))
 def test_what_the_page_promises_is_what_happens(name, sort, promised, seed, n):
     for kind, outcomes in promised.items():
         arguments = spoilt(CASES[name], sort, kind, np.random.default_rng(seed), n)
         if outcomes:
             assert outcome(CASES[name], arguments) in outcomes, (kind, arguments)
+
+
+@pytest.mark.parametrize("bad", [b"", b"junk", bytes(8), bytes(range(64))])
+def test_bytes_that_are_no_sketch_are_refused(bad):
+    with pytest.raises(errors.NotASketchError):
+        d.KllSummary.from_bytes(bad)
+
+
+@pytest.mark.parametrize(
+    ("total", "error"), [(1e101, errors.OutOfRangeError), (4e-7, errors.EmptySampleError)]
+)
+def test_pairs_of_histograms_with_too_much_or_too_little_are_refused(total, error):
+    healthy, bad = np.full((4, 3), 5.0), np.full((4, 3), 5.0)
+    bad[:, 1] = [total, 0.0, 0.0, 0.0]
+    for pair in ((healthy, bad), (bad, healthy)):
+        with pytest.raises(error):
+            d.ks_histograms(*pair)
+
+
+@pytest.mark.parametrize("test", [d.chi_square, d.g_test])
+def test_counts_that_cannot_be_added_are_told_so_as_counts(test):
+    huge = d.Histogram.of_categories([2.0**62, 1.0])
+    with pytest.raises(errors.OutOfRangeError, match="one example more changes nothing"):
+        test(huge, huge)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e101])
+def test_a_refused_update_of_a_block_leaves_no_trace(name, bad):
+    block = d.create_block(name, 3)
+    block.update([1.0, 0.0, 1.0])
+    before = block.snapshot()
+    with pytest.raises(DetectorError):
+        block.run([[1.0, 1.0, 0.0], [0.0, bad, 1.0]])
+    assert block.snapshot() == before
 
 
 @pytest.mark.parametrize("name", CASES)
