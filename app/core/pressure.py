@@ -7,6 +7,7 @@ is the broker, for all processes of the API together, and else in the one proces
 
 import shutil
 import time
+from asyncio import Semaphore
 from dataclasses import dataclass, field
 from math import ceil
 from threading import Lock
@@ -26,6 +27,7 @@ from app.core.settings import Settings
 
 BACKLOG_SECONDS, BACKLOG_AGE_SECONDS, FULL_SECONDS = 10, 1.0, 60
 MEBIBYTE = 2**20
+PUSHES_AT_ONCE = 8  # of the 40 threads in which routes run
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +80,9 @@ class Pressure:
     _waiting: int = 0
     _counted_at: float = float("-inf")
     _lock: Lock = field(default_factory=Lock)
+    # Pushes wait for each other's locks in threads. If they had them all, the one that holds a lock
+    # would find none to finish in.
+    pushing: Semaphore = field(default_factory=lambda: Semaphore(PUSHES_AT_ONCE))
 
     def __post_init__(self) -> None:
         self._rate = parse(self.settings.push_rate)

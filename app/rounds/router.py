@@ -1,6 +1,7 @@
 """HTTP of rounds and bin specs."""
 
 import hashlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from math import isfinite
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, status
 from fastapi.responses import JSONResponse, Response
 
 from app.core.errors import DomainError
-from app.core.http import PressureDep, ReadSession, WriteSession
+from app.core.http import DatabaseDep, PressureDep, ReadSession, WriteSession
 from app.core.ids import Slug
 from app.core.problems import problem
 from app.federations import service as federations
@@ -43,8 +44,14 @@ ClientReader = Annotated[Access, Depends(in_federation(Permission.READ_CLIENTS))
 Pusher = Annotated[Access, Depends(in_federation(Permission.PUSH_ROUNDS))]
 
 
-def _with_room(access: Pusher, pressure: PressureDep, session: ReadSession) -> None:
-    pressure.admit(session, access.principal.key_id)
+async def _one_of_few(pressure: PressureDep) -> AsyncIterator[None]:
+    async with pressure.pushing:
+        yield
+
+
+def _with_room(access: Pusher, pressure: PressureDep, database: DatabaseDep) -> None:
+    with database.read_scope() as session:
+        pressure.admit(session, access.principal.key_id)
 
 
 SpecId = Annotated[str, Path(pattern=r"^bs_[0-9a-f]{16}$", description="Id of a bin spec.")]
@@ -80,7 +87,10 @@ Chunk = Annotated[
 
 @dataclass(frozen=True)
 class _LookedAt:
-    """A push that was read and checked: before, and beside, the transaction that writes."""
+    """A push that was read and checked, before the transaction that writes.
+
+    Its reading has ended by then: who waits for a turn to write holds no connection.
+    """
 
     federation: Federation
     address: service.Address
@@ -93,19 +103,20 @@ def _look(
     phase: Phase,
     body: Annotated[bytes, Depends(_raw)],
     access: Pusher,
-    session: ReadSession,
+    database: DatabaseDep,
     chunk: Chunk = None,
     content_type: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> _LookedAt:
-    federation = access.federation(session)
     address = service.Address(run, number, phase)
-    try:
-        read = admission.read(body, content_type.partition(";")[0].strip().lower())
-    except MalformedBodyError as error:
-        return _LookedAt(federation, address, error)
-    digest = hashlib.sha256(body).hexdigest()
-    push = service.Push(run, number, phase, read, digest, chunk)
-    return _LookedAt(federation, address, (push, service.check(session, federation, push)))
+    with database.read_scope() as session:
+        federation = access.federation(session)
+        try:
+            read = admission.read(body, content_type.partition(";")[0].strip().lower())
+        except MalformedBodyError as error:
+            return _LookedAt(federation, address, error)
+        digest = hashlib.sha256(body).hexdigest()
+        push = service.Push(run, number, phase, read, digest, chunk)
+        return _LookedAt(federation, address, (push, service.check(session, federation, push)))
 
 
 @router.post(
@@ -118,7 +129,7 @@ def _look(
             "description": "The key pushes too often, or too much work waits: see `Retry-After`."
         }
     },
-    dependencies=[Depends(_with_room)],
+    dependencies=[Depends(_one_of_few, scope="function"), Depends(_with_room)],
 )
 def push_round(
     looked_at: Annotated[_LookedAt, Depends(_look)],

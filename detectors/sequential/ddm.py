@@ -12,7 +12,7 @@ class Ddm:
     p is the error rate since the start and s = sqrt(p (1 - p) / n). From the value after
     `warm_start` the smallest p + s is kept, and p + s above p_min + `warning_threshold` * s_min is
     the warning zone, above p_min + `drift_threshold` * s_min a drift. It looks at every value with
-    no correction for that: on 4,000 stable values with 20% errors it alarms in about two of five
+    no correction for that: on 4,000 stable values with 20% errors it alarms in about one of four
     streams. The alarms and warnings are those of river.drift.binary.DDM. Raises
     BadParameterError, and on update NotFiniteError and NotBinaryError.
 

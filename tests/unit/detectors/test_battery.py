@@ -1,7 +1,10 @@
-"""One battery that every detector passes: two-sample tests first, then sequential detectors."""
+"""One battery that every two-sample test passes, whatever it takes two samples as.
+
+Sequential detectors have theirs in `sequential/`, screens of many pairs in `test_battery_many.py`.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import numpy as np
@@ -10,37 +13,40 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors import (
-    Adwin,
     DetectorError,
     Histogram,
-    MultiflowAdapter,
-    PageHinkley,
-    SequentialDetector,
+    KllSummary,
     TwoSampleResult,
     anderson_darling_histogram,
     anderson_darling_samples,
     anderson_darling_weighted,
-    create,
+    chi_square,
     cvm_histogram,
     cvm_samples,
     cvm_weighted,
     energy_histogram,
     energy_multivariate,
     energy_samples,
+    energy_sketch,
+    g_test,
     ks_histogram,
     ks_samples,
+    ks_sketch,
     ks_weighted,
     mann_whitney_histogram,
     mann_whitney_samples,
+    mann_whitney_sketch,
     mann_whitney_weighted,
     mean_shift,
     median_shift,
     merge,
     wasserstein_histogram,
     wasserstein_samples,
+    wasserstein_sketch,
     wasserstein_weighted,
 )
 from detectors.errors import (
+    BadParameterError,
     EdgesDifferError,
     EmptySampleError,
     NegativeCountError,
@@ -51,26 +57,52 @@ from detectors.errors import (
 
 Test = Callable[..., TwoSampleResult]
 EDGES = np.linspace(-4.0, 4.0, 17)
+FIFTHS = np.array([-8.0, -0.84, -0.25, 0.25, 0.84, 8.0])  # of a normal distribution
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A test on two samples, their sizes, and how the effect answers to shift and scale."""
+    """A test on two samples, their sizes, and what may be asked of it.
+
+    `effect_scales` with the unit; `conservative` where p-values are not uniform but larger;
+    `permuted` where they come from seeded permutations, which shuffle what they are given; `tossed`
+    where sketching throws coins that have no seed; `weighs_rounds` where one constant is no spread.
+    """
 
     name: str
     test: Test
     sizes: tuple[int, int] = (60, 60)
     effect_scales: bool = False
     conservative: bool = False
+    permuted: bool = False
+    tossed: bool = False
+    weighs_rounds: bool = False
 
 
-def binned(test: Test, x, y, *, shift: float = 0.0, scale: float = 1.0) -> TwoSampleResult:
-    edges = EDGES * scale + shift
-    return test(Histogram.of_values(x, edges), Histogram.of_values(y, edges))
+def binned(
+    test: Test,
+    x,
+    y,
+    *,
+    shift: float = 0.0,
+    scale: float = 1.0,
+    edges: np.ndarray = EDGES,
+    **levels: float,
+) -> TwoSampleResult:
+    moved = edges * scale + shift
+    return test(Histogram.of_values(x, moved), Histogram.of_values(y, moved), **levels)
 
 
-def plain(test: Test, x, y, *, shift: float = 0.0, scale: float = 1.0) -> TwoSampleResult:
-    return test(x, y)
+def sketched(
+    test: Test, x, y, *, shift: float = 0.0, scale: float = 1.0, **levels: float
+) -> TwoSampleResult:
+    return test(KllSummary.of_values(x), KllSummary.of_values(y), **levels)
+
+
+def plain(
+    test: Test, x, y, *, shift: float = 0.0, scale: float = 1.0, **levels: float
+) -> TwoSampleResult:
+    return test(x, y, **levels)
 
 
 BATTERY = [
@@ -82,6 +114,7 @@ BATTERY = [
         "energy-multivariate",
         partial(plain, partial(energy_multivariate, permutations=199)),
         effect_scales=True,
+        permuted=True,
     ),
     Entry("cvm-samples", partial(plain, cvm_samples)),
     Entry("cvm-weighted", partial(plain, cvm_weighted)),
@@ -95,18 +128,46 @@ BATTERY = [
         "energy-samples",
         partial(plain, partial(energy_samples, permutations=199)),
         effect_scales=True,
+        permuted=True,
     ),
     Entry("cvm-histogram", partial(binned, cvm_histogram)),
     Entry("anderson-darling-histogram", partial(binned, anderson_darling_histogram)),
     Entry("mann-whitney-histogram", partial(binned, mann_whitney_histogram)),
     Entry("wasserstein-histogram", partial(binned, wasserstein_histogram), effect_scales=True),
-    Entry("mean-shift", partial(plain, mean_shift), (10, 3), effect_scales=True),
-    Entry("median-shift", partial(plain, median_shift), (10, 3), effect_scales=True),
+    Entry(
+        "mean-shift", partial(plain, mean_shift), (10, 3), effect_scales=True, weighs_rounds=True
+    ),
+    Entry(
+        "median-shift",
+        partial(plain, median_shift),
+        (10, 3),
+        effect_scales=True,
+        weighs_rounds=True,
+    ),
+    Entry("chi-square", partial(binned, chi_square, edges=FIFTHS)),
+    Entry("g", partial(binned, g_test, edges=FIFTHS)),
+    Entry("ks-sketch-of-all-values", partial(sketched, ks_sketch)),
+    *(
+        Entry(
+            test.__name__.replace("_", "-"),
+            partial(sketched, test),
+            (3_000, 2_000),
+            effect_scales=test in {wasserstein_sketch, energy_sketch},
+            conservative=True,
+            tossed=True,
+        )
+        for test in (ks_sketch, mann_whitney_sketch, wasserstein_sketch, energy_sketch)
+    ),
 ]
-# Their p-values come from seeded permutations, which shuffle what they are given.
-PERMUTED = {"energy-multivariate", "energy-samples"}
+
+
+def those(*, without: str) -> pytest.MarkDecorator:
+    """Parametrise over all entries but those that have the capability."""
+    kept = [entry for entry in BATTERY if not getattr(entry, without)]
+    return pytest.mark.parametrize("entry", kept, ids=lambda entry: entry.name)
+
+
 every = pytest.mark.parametrize("entry", BATTERY, ids=[entry.name for entry in BATTERY])
-UNITLESS = [entry.name for entry in BATTERY if entry.name not in {"mean-shift", "median-shift"}]
 
 
 def drawn(entry: Entry, seed: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -123,7 +184,7 @@ def test_identical_samples_do_not_alarm(entry):
     assert result.p_value > 0.99
 
 
-@pytest.mark.parametrize("entry", [e for e in BATTERY if e.name in UNITLESS], ids=UNITLESS)
+@those(without="weighs_rounds")
 def test_constant_samples_do_not_alarm(entry):
     result = entry.test(np.ones(9), np.ones(12))
     assert result.p_value == 1
@@ -147,15 +208,35 @@ def test_a_large_shift_is_found(entry):
 
 
 @every
-def test_every_number_is_finite_and_in_range(entry):
+def test_every_field_is_there_and_finite(entry):
     for seed in range(20):
         result = entry.test(*drawn(entry, seed, shift=seed / 5))
+        fields = asdict(result)
+        assert fields.pop("detector")
+        assert fields.pop("effect_unit") == ("subject" if entry.effect_scales else "probability")
+        assert np.isfinite(list(fields.values())).all()
         assert 0 <= result.p_value <= 1
-        numbers = (result.statistic, result.effect, result.minimum_detectable_effect)
-        assert np.isfinite(numbers).all()
+        assert min(result.minimum_detectable_effect, result.error_bound) >= 0
+        assert min(result.n_reference, result.n_current) > 0
+
+
+@those(without="tossed")
+def test_the_same_samples_give_the_same_result(entry):
+    pair = drawn(entry, 2, shift=0.4)
+    assert entry.test(*pair) == entry.test(*pair)
 
 
 @every
+def test_less_power_or_more_alarms_need_a_smaller_change(entry):
+    pair = drawn(entry, 5)
+    usual, careful, hasty = (
+        entry.test(*pair, **level).minimum_detectable_effect
+        for level in ({}, {"power": 0.95}, {"alpha": 0.2})
+    )
+    assert hasty <= usual <= careful
+
+
+@those(without="tossed")
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**16), shift=st.integers(-64, 64), power=st.integers(-6, 6))
 def test_shift_and_scale_change_the_unit_only(entry, seed, shift, power):
@@ -171,7 +252,7 @@ def test_shift_and_scale_change_the_unit_only(entry, seed, shift, power):
 
 
 @pytest.mark.parametrize(
-    "entry", [e for e in BATTERY if e.name not in PERMUTED], ids=lambda e: e.name
+    "entry", [e for e in BATTERY if not (e.permuted or e.tossed)], ids=lambda e: e.name
 )
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**16))
@@ -209,9 +290,11 @@ ORDERED_TESTS = [
     wasserstein_histogram,
 ]
 HISTOGRAM_TESTS = [*ORDERED_TESTS, energy_histogram]
+UNORDERED_TESTS = [energy_histogram, chi_square, g_test]
+CATEGORICAL_TESTS = [chi_square, g_test]
 
 
-@pytest.mark.parametrize("test", HISTOGRAM_TESTS)
+@pytest.mark.parametrize("test", [*HISTOGRAM_TESTS, *CATEGORICAL_TESTS])
 def test_different_bins_are_refused(test):
     one, other = Histogram([0, 1, 2], [3, 4]), Histogram([0, 1, 3], [3, 4])
     with pytest.raises(EdgesDifferError):
@@ -233,7 +316,7 @@ def test_categories_that_have_no_order_are_refused(test):
         test(counts, counts)
 
 
-@pytest.mark.parametrize("test", HISTOGRAM_TESTS)
+@pytest.mark.parametrize("test", [*HISTOGRAM_TESTS, *CATEGORICAL_TESTS])
 @settings(max_examples=25, deadline=None)
 @given(
     clients=st.lists(
@@ -251,15 +334,22 @@ def test_the_order_of_merging_does_not_matter(test, clients, seed):
     assert test(other, merge(parts)) == test(other, stepwise)
 
 
+@pytest.mark.parametrize("test", UNORDERED_TESTS)
 @settings(max_examples=25, deadline=None)
 @given(order=st.permutations(range(4)))
-def test_the_order_of_categories_does_not_matter(order):
+def test_the_order_of_categories_does_not_matter(test, order):
     p, q = np.array([40.0, 30, 20, 10]), np.array([25.0, 30, 20, 25])
-    before = energy_histogram(Histogram.of_categories(p), Histogram.of_categories(q))
-    permuted = [Histogram.of_categories(counts[list(order)]) for counts in (p, q)]
-    after = energy_histogram(*permuted)
+    before = test(Histogram.of_categories(p), Histogram.of_categories(q))
+    after = test(*(Histogram.of_categories(counts[list(order)]) for counts in (p, q)))
     assert after.statistic == pytest.approx(before.statistic)
     assert after.p_value == pytest.approx(before.p_value)
+
+
+@pytest.mark.parametrize("test", CATEGORICAL_TESTS)
+def test_declared_noise_is_refused_where_it_is_not_allowed_for(test):
+    noised = Histogram.of_categories([3, 4, 5], noise_sd=1.0)
+    with pytest.raises(BadParameterError):
+        test(noised, Histogram.of_categories([3, 4, 5]))
 
 
 @pytest.mark.parametrize("test", HISTOGRAM_TESTS)
@@ -273,103 +363,6 @@ def test_declared_noise_does_not_alarm(test, noise_sd):
 
     p_values = np.array([test(noised(), noised()).p_value for _ in range(200)])
     assert np.mean(p_values <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
-
-
-class MeanJump:
-    """A toy with scikit-multiflow's API: alarms where a value is 5 above the mean so far."""
-
-    def __init__(self, jump: float = 5.0) -> None:
-        self.jump = jump
-        self.reset()
-
-    def reset(self) -> None:
-        self.count, self.mean, self.change, self.warning = 0, 0.0, False, False
-
-    def add_element(self, value: float) -> None:
-        departure = value - self.mean
-        self.change = self.count > 0 and departure > self.jump
-        self.warning = self.count > 0 and departure > self.jump - 1
-        self.count += 1
-        self.mean += departure / self.count
-
-    def detected_change(self) -> bool:
-        return self.change
-
-    def detected_warning_zone(self) -> bool:
-        return self.warning
-
-
-SEQUENTIAL: dict[str, Callable[[], SequentialDetector]] = {
-    "adwin": lambda: Adwin(clock=1),
-    "page-hinkley": lambda: PageHinkley(delta=0.5),
-    "multiflow": lambda: MultiflowAdapter(MeanJump()),
-    "mean-eprocess": lambda: create("mean-eprocess"),
-}
-each = pytest.mark.parametrize("make", SEQUENTIAL.values(), ids=SEQUENTIAL.keys())
-
-
-def alarms(detector: SequentialDetector, stream) -> list[int]:
-    found = []
-    for index, value in enumerate(stream):
-        detector.update(value)
-        if detector.drift_detected:
-            found.append(index)
-    return found
-
-
-@each
-def test_a_detector_keeps_the_protocol(make):
-    detector = make()
-    assert isinstance(detector, SequentialDetector)
-    assert detector.drift_detected is False
-    assert detector.warning_detected is False
-
-
-@each
-@pytest.mark.parametrize("value", [0.0, 1e-3, -7.0, 1e6])
-def test_a_constant_stream_does_not_alarm(make, value):
-    assert alarms(make(), [value] * 300) == []
-
-
-@each
-def test_standard_noise_seldom_alarms(make):
-    rng = np.random.default_rng(11)
-    streams = [rng.normal(size=500) for _ in range(20)]
-    assert sum(bool(alarms(make(), stream)) for stream in streams) <= 3
-
-
-@each
-def test_a_jump_alarms_once_and_soon(make):
-    rng = np.random.default_rng(12)
-    stream = np.concatenate((rng.normal(size=200), rng.normal(10, size=100)))
-    found = alarms(make(), stream)
-    assert found
-    assert 200 <= found[0] <= 210
-
-
-@each
-def test_reset_forgets_everything(make):
-    rng = np.random.default_rng(13)
-    stream = np.concatenate((rng.normal(size=100), rng.normal(10, size=100)))
-    detector = make()
-    first = alarms(detector, stream)
-    detector.reset()
-    assert detector.drift_detected is False
-    assert alarms(detector, stream) == first
-
-
-@each
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_a_value_that_is_not_finite_is_refused_and_leaves_no_trace(make, value):
-    rng = np.random.default_rng(14)
-    stream = np.concatenate((rng.normal(size=100), rng.normal(10, size=50)))
-    undisturbed, disturbed = make(), make()
-    for item in stream[:50]:
-        undisturbed.update(item)
-        disturbed.update(item)
-    with pytest.raises(NotFiniteError):
-        disturbed.update(value)
-    assert alarms(disturbed, stream[50:]) == alarms(undisturbed, stream[50:])
 
 
 def test_every_refusal_is_a_detector_error():
