@@ -4,10 +4,9 @@ import ctypes
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType
 
 import structlog
@@ -67,7 +66,8 @@ class Supervisor:
 
     children: Sequence[Child]
     grace_seconds: float = GRACE_SECONDS
-    _stopping: threading.Event = field(default_factory=threading.Event)
+    # No threading.Event: its lock may be held by the very wait that a signal's handler interrupts.
+    _stopping: bool = False
 
     def run(self, started: Callable[[], None] = lambda: None) -> None:
         """Start all, call `started`, keep all alive; return when everything has stopped."""
@@ -76,15 +76,16 @@ class Supervisor:
             for child in self.children:
                 child.start()
             started()
-            while not self._stopping.wait(CHECK_SECONDS):
+            while not self._stopping:
                 for child in self.children:
                     self._revive(child)
+                time.sleep(CHECK_SECONDS)
         finally:
             self._stop_children()
 
     def stop(self) -> None:
         """Let `run` return soon."""
-        self._stopping.set()
+        self._stopping = True
 
     def _listen(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
