@@ -1,4 +1,4 @@
-"""Two stand-ins for the service: scripted answers in memory, and a real HTTP server on loopback."""
+"""Stand-ins for the service: scripted answers in memory, and a real HTTP server on loopback."""
 
 import gzip
 import hashlib
@@ -123,6 +123,62 @@ class LoopbackService:
         self._thread.join()
 
 
+class Requests:
+    """The service's side of retraining: one request, and answers to be given first, by step."""
+
+    def __init__(self) -> None:
+        self.waiting = True
+        self.script: dict[str, list[httpx.Response | Exception]] = {}
+        self.posts: list[tuple[str, dict[str, Any]]] = []
+        self.posted = threading.Condition()
+        self.transport = httpx.MockTransport(self._answer)
+
+    def bodies(self, step: str) -> list[dict[str, Any]]:
+        """What was posted to this step."""
+        return [body for name, body in self.posts if name == step]
+
+    def wait_for(self, count: int, step: str = "progress") -> None:
+        """Wait until so many posts to the step were answered."""
+        with self.posted:
+            assert self.posted.wait_for(lambda: len(self.bodies(step)) >= count, 10)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        step = request.url.path.rpartition("/")[2]
+        with self.posted:
+            self.posts.append((step, json.loads(request.content)))
+            self.posted.notify_all()
+            if self.script.get(step):
+                answer = self.script[step].pop(0)
+                if isinstance(answer, Exception):
+                    raise answer
+                return answer
+            return self._usual(step)
+
+    def _usual(self, step: str) -> httpx.Response:
+        if step == "claim" and not self.waiting:
+            return httpx.Response(204)
+        self.waiting = False
+        states = {"claim": "claimed", "progress": "running", "complete": "completed"}
+        return httpx.Response(200, json=_wire(states.get(step, "failed")))
+
+
+def _wire(state: str) -> dict[str, Any]:
+    return {
+        "id": "3c1f",
+        "model": "late-arrival",
+        "base_version": "1",
+        "incident_id": None,
+        "state": state,
+        "reason": "drift in arrival delay",
+        "plan": {"rounds": 10},
+        "claimed_by": "worker-1",
+        "lease_until": "2026-11-21T10:01:00Z",
+        "progress": None,
+        "result_version": "2" if state == "completed" else None,
+        "created_at": "2026-11-21T10:00:00Z",
+    }
+
+
 class _Handler(BaseHTTPRequestHandler):
     service: LoopbackService
     protocol_version = "HTTP/1.1"
@@ -157,6 +213,11 @@ def loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackService]:
     server = LoopbackService()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def requests() -> Requests:
+    return Requests()
 
 
 @pytest.fixture

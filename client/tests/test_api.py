@@ -65,8 +65,42 @@ def test_any_other_refusal_is_told_by_its_status(
     api: VigieApi, service: ScriptedService, content: bytes
 ) -> None:
     service.script.append(httpx.Response(404, content=content))
-    with pytest.raises(VigieError, match="404 http_404: Not Found"):
+    with pytest.raises(VigieError, match=r"404 http_404: Not Found\. Is the URL that of Vigie"):
         api.rounds()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "advice"),
+    [
+        (401, "unauthenticated", "ask an owner"),
+        (403, "forbidden", "another role"),
+        (409, "stale_attempt", "an attempt above the newest"),
+        (413, "body_too_large", "VIGIE_MAX_BODY_BYTES as max_body_bytes"),
+    ],
+)
+def test_a_refusal_says_what_to_do(
+    api: VigieApi, service: ScriptedService, status: int, code: str, advice: str
+) -> None:
+    service.script.append(service.problem(status, code))
+    with pytest.raises(VigieError, match=advice) as caught:
+        api.rounds()
+    assert str(caught.value).startswith(f"{status} {code}: It is {code}.")
+    assert str(caught.value).endswith(caught.value.advice)
+
+
+def test_a_body_that_a_proxy_cuts_off_is_told_as_the_proxys(
+    api: VigieApi, service: ScriptedService
+) -> None:
+    service.script.append(httpx.Response(413, html="<h1>nginx</h1>"))
+    with pytest.raises(VigieError, match="A proxy in between takes smaller bodies"):
+        api.push_round("r", 1, "fit", b"{}")
+
+
+def test_advice_is_not_told_twice(api: VigieApi, service: ScriptedService) -> None:
+    service.script.append(service.problem(409, "conflicting_push"))  # its detail says it
+    with pytest.raises(VigieError) as caught:
+        api.push_round("r", 1, "fit", b"{}")
+    assert caught.value.advice == ""
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,22 @@ def test_chunks_and_the_close_go_as_they_are_told(report: Report, service: Scrip
     assert reporter.delivered == 3
 
 
+def test_a_chunk_may_be_reported_without_a_body(report: Report, service: ScriptedService) -> None:
+    envelope: dict[str, Any] = {"model": "m", "version": "1", "global_step": 3, "seconds": 1.0}
+    reporter = report()
+    service.script.append(httpx.Response(200))  # what time is it?
+    reporter.report("run-1", 3, "fit", [{"client": "c_1"}], chunk=7, **envelope)
+    assert reporter.flush(5)
+    _, request = service.requests
+    assert request.url.raw_path.endswith(b"/3/fit?chunk=7")
+    pushed = json.loads(request.content)
+    assert pushed["ended_at"] > pushed["started_at"]
+    with pytest.raises(ValueError, match="chunk is -1"):
+        reporter.report("run-1", 3, "fit", [], chunk=-1, **envelope)
+    with pytest.raises(ValueError, match="at most 20000 clients"):
+        reporter.report("run-1", 3, "fit", [{}] * 20_001, chunk=1, **envelope)
+
+
 def test_a_large_round_is_split_and_closed(
     report: Report, service: ScriptedService, tmp_path: Path
 ) -> None:

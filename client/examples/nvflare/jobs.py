@@ -22,7 +22,7 @@ def watch_job(
     reporter: VigieReporter, weights: Sequence[float], windows: int, folder: Path
 ) -> FedJob:
     """Every site evaluates the champion on the first ``windows`` windows of its data."""
-    return _job("watch", Watch(windows), reporter, weights, f"--folder {folder}")
+    return job_of("watch", Watch(windows), reporter, weights, f"--folder {folder}")
 
 
 def train_job(
@@ -30,12 +30,13 @@ def train_job(
 ) -> FedJob:
     """FedAvg from ``weights``, over the sites' data of one window."""
     workflow = FedAvg(num_clients=SITES, num_rounds=rounds, task_check_period=0.1)
-    return _job("retrain", workflow, reporter, weights, f"--folder {folder} --window {window}")
+    return job_of("retrain", workflow, reporter, weights, f"--folder {folder} --window {window}")
 
 
-def _job(
+def job_of(
     name: str, workflow: object, reporter: VigieReporter, weights: Sequence[float], args: str
 ) -> FedJob:
+    """A job of this workflow: the model's weights, the sites' script, and Vigie beside them."""
     job = FedJob(name=name, min_clients=SITES)  # FLARE starts it when all are there
     job.set_app_packages(["vigie_client"])  # installed everywhere, so not to be sent along
     job.to_server(workflow)

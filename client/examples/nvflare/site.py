@@ -1,13 +1,15 @@
 # mypy: disable-error-code="import-not-found,import-untyped,misc"
 """What runs at each site: a logistic regression on data that never leaves it.
 
-The two lines that Vigie asks for are those with ``summary`` and ``attach``. The site's data is
+For Vigie: ``_record``, and the line with ``attach``. The site's data is
 ``<folder>/<site>.npz``: ``x`` of shape (windows, examples, features) and ``y`` (windows, examples).
 """
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,9 @@ from sklearn.linear_model import SGDClassifier
 
 from vigie_client import Bins, Summary
 from vigie_client.nvflare import attach
+
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
 
 KEY = "numpy_key"  # the name under which FLARE's NPModelPersistor keeps its one array
 FEATURES = ("PM10", "SO2", "NO2", "CO", "TEMP", "DEWP", "WSPM")
@@ -33,17 +38,19 @@ def main() -> None:
         window = args.window if flare.is_train() else received.current_round
         x, y = data["x"][window], data["y"][window]
 
-        summary = Summary(bins)
-        summary.add(
-            _model(weights).predict_proba(x), y, features=dict(zip(FEATURES, x.T, strict=True))
-        )
-
         answer = flare.FLModel(
             params={KEY: _trained(weights, x, y)} if flare.is_train() else None,
             metrics={"accuracy": float(_model(weights).score(x, y))},
         )
-        attach(answer.meta, summary.record(""))
+        # A function, so that whatever is wrong in it costs the record and not the answer.
+        attach(answer.meta, partial(_record, bins, _model(weights).predict_proba(x), x, y))
         flare.send(answer)
+
+
+def _record(bins: Bins, probabilities: Floats, x: Floats, y: Labels) -> dict[str, Any]:
+    summary = Summary(bins)
+    summary.add(probabilities, y, features=dict(zip(FEATURES, x.T, strict=True)))
+    return summary.record("")
 
 
 def _arguments() -> argparse.Namespace:
@@ -53,7 +60,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _model(weights: npt.NDArray[np.float64]) -> SGDClassifier:
+def _model(weights: Floats) -> SGDClassifier:
     """The model with these weights: one a feature, then the intercept."""
     model = SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.05, random_state=0)
     model.classes_ = np.array([0, 1])
@@ -61,9 +68,7 @@ def _model(weights: npt.NDArray[np.float64]) -> SGDClassifier:
     return model
 
 
-def _trained(
-    weights: npt.NDArray[np.float64], x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
+def _trained(weights: Floats, x: Floats, y: Labels) -> Floats:
     model = _model(weights)
     for _ in range(3):
         model.partial_fit(x, y, classes=[0, 1])

@@ -4,6 +4,7 @@ from vigie_client._version import __version__
 from vigie_client.api import VigieApi
 from vigie_client.async_api import AsyncVigieApi
 from vigie_client.async_reporter import AsyncRoundReporter
+from vigie_client.async_retrain import AsyncRetrainWorker, AsyncTrain
 from vigie_client.backoff import Backoff
 from vigie_client.bins import Bins
 from vigie_client.bodies import Body
@@ -32,9 +33,13 @@ from vigie_client.pseudonym import Pseudonyms, generate_key
 from vigie_client.reporter import RoundReporter
 from vigie_client.retrain import Progress, RetrainWorker, Train
 from vigie_client.summary import Summary
+from vigie_client.updates import update_block
+from vigie_client.weights import weights_sha256
 
 __all__ = [
+    "AsyncRetrainWorker",
     "AsyncRoundReporter",
+    "AsyncTrain",
     "AsyncVigieApi",
     "Backoff",
     "Bins",
@@ -66,4 +71,6 @@ __all__ = [
     "__version__",
     "common_privacy",
     "generate_key",
+    "update_block",
+    "weights_sha256",
 ]

@@ -23,7 +23,7 @@ _TEXTS = {"client", "status", "error_code"}
 _METRICS = {"loss_sum", "loss_sumsq", "correct_count"}
 _NUMBERS = {
     *(f"{block}.{name}" for block in ("metrics", "canary.metrics") for name in _METRICS),
-    *(f"update.{name}" for name in ("norm", "cosine")),
+    *(f"update.{name}" for name in ("norm", "cosine", "mean_norm")),
     *(f"resources.{name}" for name in ("train_ms", "evaluate_ms", "peak_mb")),
 }
 _COUNTS = {"label_counts", "prediction_counts", "score_histogram", "canary.score_histogram"}

@@ -10,6 +10,8 @@
 
 from dataclasses import dataclass
 
+from vigie_client.advice import advice_on
+
 # Answers after which the same request may succeed: timeouts, too early, too many, server trouble.
 _TRANSIENT = frozenset({408, 425, 429})
 _SERVER_ERRORS = 500
@@ -32,7 +34,8 @@ class VigieError(VigieClientError):
     """The service answered with a problem (RFC 9457) or another status that is no success.
 
     ``code`` is the problem's stable name (``urn:vigie:problem:<code>``), or ``http_<status>`` when
-    the answer was no problem document. ``retry_after`` is in seconds, as the service asked.
+    the answer was no problem document. ``retry_after`` is in seconds, as the service asked. The
+    text of the error is what is wrong, field by field, and what to do.
     """
 
     def __init__(
@@ -55,9 +58,15 @@ class VigieError(VigieClientError):
         """Whether the same request, sent later, may succeed."""
         return self.status in _TRANSIENT or self.status >= _SERVER_ERRORS
 
+    @property
+    def advice(self) -> str:
+        """What to do about it, in a sentence; empty where ``detail`` says it or waiting is all."""
+        return advice_on(self.status, self.code)
+
     def __str__(self) -> str:
         fields = "; ".join(f"{error.field}: {error.message}" for error in self.errors)
-        return f"{self.status} {self.code}: {self.detail}" + (f" ({fields})" if fields else "")
+        said = f"{self.status} {self.code}: {self.detail}" + (f" ({fields})" if fields else "")
+        return f"{said.rstrip('.')}. {self.advice}" if self.advice else said
 
 
 class VigieUnreachable(VigieClientError):

@@ -161,9 +161,7 @@ class RoundReporter:
         ``RuntimeError`` after ``close`` or in a forked child, which needs a reporter of its own.
         NaN and infinities are found behind: the push is set aside in ``refused/``, and logged.
         """
-        check_chunk(chunk)
-        if chunk is not None and _length(body.get("clients")) > MOST_RECORDS:
-            raise ValueError(f"A chunk has at most {MOST_RECORDS} clients; use more chunks.")
+        _check_chunk(chunk, body)
         self._hand_over_round(HandedOver(self._address(run, round, phase), body, chunk=chunk))
 
     def report(
@@ -181,6 +179,7 @@ class RoundReporter:
         canary_version: str | None = None,
         weights_sha256: str | None = None,
         parent_version: str | None = None,
+        chunk: int | None = None,
         **more: object,
     ) -> None:
         """Hand over one round that took ``seconds`` and is over now; as ``push``, without a body.
@@ -188,7 +187,8 @@ class RoundReporter:
         ``clients`` are records, as ``Summary.record`` makes them; ``more`` are further fields of
         the envelope, such as ``bin_spec``, ``privacy`` or ``participation``. When the round started
         and ended is written in the service's time: this machine's clock, and its offset as far as
-        the service could be asked. Raises what ``push`` raises.
+        the service could be asked. With ``chunk`` it is that chunk of the round, as in ``push``.
+        Raises what ``push`` raises.
         """
         body = envelope.content(
             clients,
@@ -203,7 +203,8 @@ class RoundReporter:
         )
         ended = self.clock.local()
         span = (ended - seconds, ended)
-        self._hand_over_round(HandedOver(self._address(run, round, phase), body, span))
+        _check_chunk(chunk, body)
+        self._hand_over_round(HandedOver(self._address(run, round, phase), body, span, chunk))
 
     def close_round(
         self, run: str, round: int, phase: Phase, chunks: int, attempt: int = 1
@@ -238,10 +239,8 @@ class RoundReporter:
         if chunk == 0:
             raise ValueError("chunk is 0, which is the round itself; expected 1 or more.")
         known = self._envelopes.recall(self._address(run, round, phase))
-        check_chunk(chunk)
         content = {**known.content, "clients": list(records)}
-        if len(content["clients"]) > MOST_RECORDS:
-            raise ValueError(f"A chunk has at most {MOST_RECORDS} clients; use more chunks.")
+        _check_chunk(chunk, content)
         self._hand_over(replace(known, content=content, chunk=chunk))
 
     def _address(self, run: str, round: int, phase: Phase) -> Address:
@@ -336,5 +335,9 @@ class RoundReporter:
                 self._changed.wait_for(lambda: self._closing or self._spool.incoming, delay)
 
 
-def _length(records: object) -> int:
-    return len(records) if isinstance(records, (list, tuple)) else 0
+def _check_chunk(chunk: int | None, body: Mapping[str, Any]) -> None:
+    check_chunk(chunk)
+    records = body.get("clients")
+    many = isinstance(records, (list, tuple)) and len(records) > MOST_RECORDS
+    if chunk is not None and many:
+        raise ValueError(f"A chunk has at most {MOST_RECORDS} clients; use more chunks.")

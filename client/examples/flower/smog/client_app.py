@@ -1,11 +1,12 @@
 # mypy: disable-error-code="import-not-found,import-untyped,misc,untyped-decorator"
-"""What runs at each station. For Vigie: the lines with ``summary`` and ``attach``.
+"""What runs at each station. For Vigie: ``_record``, and the line with ``attach``.
 
 A station's own environment has ``VIGIE_PSEUDONYM_KEY``, the federation's key in 64 hex digits.
 Flower's node ids change when a SuperNode restarts; ``partition-id`` in its node config does not.
 """
 
 import os
+from typing import Any
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
@@ -57,11 +58,16 @@ def _reply(
     if arrays is not None:
         content["arrays"] = ArrayRecord({"weights": Array(np.asarray(arrays))})
 
-    summary = Summary(BINS)
-    summary.add(made.predict_proba(x), y, features=dict(zip(FEATURES, x.T, strict=True)))
-    pseudonym = Pseudonyms(bytes.fromhex(os.environ["VIGIE_PSEUDONYM_KEY"]))
-    attach(content, summary.record(pseudonym(f"station-{_station(context)}")))
+    # A function, so that whatever is wrong in it costs the record and not the reply.
+    attach(content, lambda: _record(made.predict_proba(x), x, y, _station(context)))
     return Message(content=content, reply_to=message)
+
+
+def _record(probabilities: Floats, x: Floats, y: Labels, station: int) -> dict[str, Any]:
+    summary = Summary(BINS)
+    summary.add(probabilities, y, features=dict(zip(FEATURES, x.T, strict=True)))
+    pseudonym = Pseudonyms(bytes.fromhex(os.environ["VIGIE_PSEUDONYM_KEY"]))
+    return summary.record(pseudonym(f"station-{station}"))
 
 
 def _station(context: Context) -> int:

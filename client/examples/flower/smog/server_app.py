@@ -1,9 +1,11 @@
 # mypy: disable-error-code="import-not-found,import-untyped,misc,untyped-decorator,no-any-return"
 """The server: FedAvg, or the champion tried on one window after the other.
 
-For Vigie: the lines with ``reporter`` and ``watch``; and, so that a retrain request learns what
-came of it, ``outcome``. The SuperLink's environment has VIGIE_URL, VIGIE_API_KEY, VIGIE_FEDERATION
-and VIGIE_SPOOL, a folder.
+For Vigie: ``open_reporter`` and the lines with ``watch`` and ``vigie``; and, so that a retrain
+request learns what came of it, ``outcome``. The SuperLink's environment has VIGIE_URL,
+VIGIE_API_KEY, VIGIE_FEDERATION and VIGIE_SPOOL, a folder; and VIGIE_BIN_SPEC, the id that
+``VigieApi.put_bin_spec`` once gave for ``smog.bins.BIN_SPEC``. Nothing of this stops a run: without
+it, or with Vigie down, the rounds go on.
 """
 
 import os
@@ -14,13 +16,12 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message
 from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import FedAvg
 
-from smog.bins import BIN_SPEC
 from smog.stations import champion
-from vigie_client import RoundReporter, VigieApi
+from vigie_client import RoundReporter
 from vigie_client.flower import Outcome, watch, weights_sha256
 
 STATIONS = 4
-_DELIVERY_SECONDS = 30.0
+DELIVERY_SECONDS = 30.0
 
 app = ServerApp()
 
@@ -46,30 +47,31 @@ class ByWindow(FedAvg):
         return super().configure_evaluate(server_round, arrays, config, grid)
 
 
+def open_reporter() -> RoundReporter:
+    """Open the spool, and start sending what an earlier run left in it."""
+    url, key, federation, spool = (
+        os.environ[f"VIGIE_{name}"] for name in ("URL", "API_KEY", "FEDERATION", "SPOOL")
+    )
+    return RoundReporter(url, key, federation, spool)
+
+
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Run the rounds, and hand over what they made."""
     config = context.run_config
     rounds, window, train = config["num-server-rounds"], config["window"], config["train"]
     request = str(config["vigie-request"])
-    url, key, federation = (
-        os.environ[f"VIGIE_{name}"] for name in ("URL", "API_KEY", "FEDERATION")
-    )
-    with VigieApi(url, key, federation) as api:
-        bin_spec = api.put_bin_spec(BIN_SPEC)["id"]
-
     outcome = Outcome(config["vigie-outcome"]) if config["vigie-outcome"] else None
-    reporter = RoundReporter(url, key, federation, os.environ["VIGIE_SPOOL"])
     strategy = watch(
         ByWindow(window, train=train),
-        reporter,
+        open_reporter,
         model="smog",
         version=f"candidate-{request[:8]}" if request else str(config["vigie-base-version"]),
         parent_version=str(config["vigie-base-version"]) if request else None,
         retrain_request=request or None,
         first_step=window - 1,
         outcome=outcome,
-        bin_spec=bin_spec,
+        bin_spec=os.environ.get("VIGIE_BIN_SPEC"),
         strategy={"name": "fedavg"},
     )
 
@@ -80,7 +82,7 @@ def main(grid: Grid, context: Context) -> None:
         num_rounds=rounds,
         train_config=ConfigRecord({"window": window}),
     )
-    reporter.close(_DELIVERY_SECONDS)
+    strategy.vigie.close(DELIVERY_SECONDS)
     if outcome is not None:
         np.save(outcome.path.with_suffix(".npy"), result.arrays["weights"].numpy())
         outcome.finish(weights_sha256(result.arrays), rounds)

@@ -5,21 +5,23 @@
 from functools import partial
 from typing import Any
 
-from flwr.common import EvaluateRes, FitRes, Parameters, Scalar
+from flwr.common import EvaluateIns, EvaluateRes, FitIns, FitRes, Parameters, Scalar
 from flwr.server.client_manager import ClientManager
 from flwr.server.client_proxy import ClientProxy
 
 from vigie_client.flower.records import from_metrics
-from vigie_client.flower.tally import Answer
+from vigie_client.flower.tally import Answer, Asked
 from vigie_client.flower.watcher import UNWATCHED, Watcher
 from vigie_client.models import Phase
+from vigie_client.participation import content_bytes
 
 
 class ClassicVigieMixin:
     """Makes a strategy of the classic API (``flwr.server.strategy``) a watched one.
 
     Clients put ``to_metric(record)`` under ``metrics[METRIC]``. The classic API does not tell
-    which run it is in, so the watcher needs ``run``.
+    which run it is in, so the watcher needs ``run``; nor when each reply came, so there are no
+    latencies.
     """
 
     vigie: Watcher = UNWATCHED
@@ -60,7 +62,7 @@ class ClassicVigieMixin:
             lambda: self.vigie.asked(
                 phase,
                 number,
-                (client.cid for client, _ in asked),
+                [Asked(client.cid, _size(what)) for client, what in asked],
                 available=manager.num_available(),
                 run="flower",
             ),
@@ -81,7 +83,15 @@ class ClassicVigieMixin:
 
 
 def _answer(client: ClientProxy, result: FitRes | EvaluateRes) -> Answer:
-    return Answer(client.cid, from_metrics(result.metrics))
+    size = _size(result)
+    return Answer(client.cid, from_metrics(result.metrics), size=size)
+
+
+def _size(sent: FitIns | EvaluateIns | FitRes | EvaluateRes) -> int:
+    """The bytes of parameters and of configuration or metrics, whichever it has."""
+    parameters = getattr(sent, "parameters", None)
+    tensors = parameters.tensors if parameters else []
+    return content_bytes([tensors, getattr(sent, "config", {}), getattr(sent, "metrics", {})])
 
 
 def _failure(failure: tuple[ClientProxy, FitRes] | BaseException) -> Answer:

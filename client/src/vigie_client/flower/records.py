@@ -8,6 +8,7 @@ from typing import Any
 
 from flwr.app import ConfigRecord, MetricRecord, RecordDict
 
+from vigie_client.attaching import Record, attached
 from vigie_client.canonical import canonical
 
 NUMBERS, TEXTS = "vigie", "vigie-texts"
@@ -16,20 +17,15 @@ METRIC = "vigie"
 """The key of the record among the classic API's metrics."""
 
 
-def attach(content: RecordDict, record: Mapping[str, Any]) -> None:
+def attach(content: RecordDict, record: Record) -> None:
     """Put a client's record where a watched strategy finds it, and takes it out again.
 
-    ``record`` is what ``Summary.record`` returns, under the client's pseudonym. To be called on
-    the client, on the content of its reply. Numbers travel as a ``MetricRecord``, the few texts
-    (pseudonym, cohorts) as a ``ConfigRecord``.
+    ``record`` is what ``Summary.record`` returns, under the client's pseudonym, or a function that
+    returns it. To be called on the client, on the content of its reply. Raises nothing: what
+    is wrong with the record, or raised by the function, is logged, and the reply goes without.
+    Numbers travel as a ``MetricRecord``, the few texts (pseudonym, cohorts) as a ``ConfigRecord``.
     """
-    leaves = dict(_leaves(record))
-    content[NUMBERS] = MetricRecord(
-        {path: value for path, value in leaves.items() if not isinstance(value, str)}
-    )
-    content[TEXTS] = ConfigRecord(
-        {path: value for path, value in leaves.items() if isinstance(value, str)}
-    )
+    attached(record, lambda made: content.update(_parts(made)))
 
 
 def detach(content: RecordDict) -> dict[str, Any] | None:
@@ -61,6 +57,13 @@ def from_metrics(metrics: dict[str, Any]) -> dict[str, Any] | None:
     if not isinstance(record, dict):
         raise ValueError("The record is no JSON object.")  # noqa: TRY004 - of a client's reply
     return _checked(record)
+
+
+def _parts(record: Mapping[str, Any]) -> dict[str, MetricRecord | ConfigRecord]:
+    leaves = dict(_leaves(record))
+    texts = {path: value for path, value in leaves.items() if isinstance(value, str)}
+    numbers = {path: value for path, value in leaves.items() if path not in texts}
+    return {NUMBERS: MetricRecord(numbers), TEXTS: ConfigRecord(texts)}
 
 
 def _leaves(block: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -10,9 +10,10 @@ from flwr.common.constant import ErrorCode
 from flwr.serverapp import Grid
 
 from vigie_client.flower.records import detach
-from vigie_client.flower.tally import Answer
+from vigie_client.flower.tally import Answer, Asked
 from vigie_client.flower.watcher import UNWATCHED, Watcher
 from vigie_client.models import Phase
+from vigie_client.participation import content_bytes
 
 _CODES = {value: name for name, value in vars(ErrorCode).items() if isinstance(value, int)}
 
@@ -70,7 +71,7 @@ class VigieMixin:
             lambda: self.vigie.asked(
                 phase,
                 number,
-                (str(message.metadata.dst_node_id) for message in messages),
+                _asked(messages),
                 available=len(list(grid.get_node_ids())),
                 run=f"flower-{grid.run.run_id}",
             ),
@@ -87,10 +88,20 @@ class VigieMixin:
         return answered
 
 
+def _asked(messages: list[Message]) -> list[Asked]:
+    # Mostly one content for all, so each is measured once.
+    sizes = {id(content): content_bytes(content) for content in (one.content for one in messages)}
+    return [
+        Asked(str(one.metadata.dst_node_id), sizes[id(one.content)], one.metadata.created_at)
+        for one in messages
+    ]
+
+
 def _answer(reply: Message) -> Answer:
     if reply.has_error():
         return _silent(reply)
-    return Answer(_node(reply), detach(reply.content))
+    size, made = content_bytes(reply.content), reply.metadata.created_at
+    return Answer(_node(reply), detach(reply.content), size=size, at=made)
 
 
 def _silent(reply: Message) -> Answer:

@@ -2,19 +2,24 @@
 # Flower is in an environment of its own, where types are not checked.
 """The SHA-256 of a model that is an ``ArrayRecord``."""
 
-import hashlib
+import numpy as np
+import numpy.typing as npt
+from flwr.app import Array, ArrayRecord
+from flwr.common.constant import SType
 
-from flwr.app import ArrayRecord
+from vigie_client import weights
 
 
 def weights_sha256(arrays: ArrayRecord) -> str:
-    """Return the SHA-256, in hex, of named arrays: the same for equal ones in any order.
+    """Return the SHA-256, in hex, of named arrays, as ``vigie_client.weights_sha256`` does.
 
-    Each array counts with its name, type, shape and its bytes as Flower serialises them.
+    An array that is not serialised as numpy's counts with its bytes as they are.
     """
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = arrays[name]
-        digest.update(repr((name, array.dtype, tuple(array.shape), array.stype)).encode())
-        digest.update(array.data)
-    return digest.hexdigest()
+    return weights.weights_sha256({name: _as_numpy(array) for name, array in arrays.items()})
+
+
+def _as_numpy(array: Array) -> npt.NDArray[np.generic]:
+    if array.stype == SType.NUMPY:
+        plain: npt.NDArray[np.generic] = array.numpy()
+        return plain
+    return np.frombuffer(array.data, dtype=np.uint8)

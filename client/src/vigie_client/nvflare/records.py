@@ -8,16 +8,23 @@ from typing import Any
 from nvflare.apis.dxo import from_shareable
 from nvflare.apis.shareable import Shareable
 
+from vigie_client.attaching import Record, attached
+
 KEY = "vigie"
 
 
-def attach(meta: dict[str, Any], record: Mapping[str, Any]) -> None:
+def attach(meta: dict[str, Any], record: Record) -> None:
     """Put a client's record where ``VigieReporter`` finds it: in ``FLModel.meta`` or ``DXO.meta``.
 
-    ``record`` is what ``Summary.record`` returns; who it is of is the server's to say. To be called
-    on the client, on what is about to be sent.
+    ``record`` is what ``Summary.record`` returns, or a function that returns it; who it is of is
+    the server's to say. To be called on the client, on what is about to be sent. Raises nothing:
+    what the function raises is logged, and the reply goes without.
     """
-    meta[KEY] = {key: value for key, value in record.items() if key != "client"}
+    attached(record, lambda made: meta.update({KEY: _nameless(made)}))
+
+
+def _nameless(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key != "client"}
 
 
 def detach(result: Shareable) -> object:

@@ -29,9 +29,10 @@ from vigie_client.models import PHASES, Phase
 from vigie_client.nvflare.records import detach
 from vigie_client.nvflare.spools import Spools
 from vigie_client.nvflare.tally import Answer, Tally
-from vigie_client.nvflare.weights import weights_sha256
+from vigie_client.participation import content_bytes
 from vigie_client.pseudonym import Pseudonyms
 from vigie_client.reporter import RoundReporter
+from vigie_client.weights import weights_sha256
 
 log = logging.getLogger("vigie_client")
 
@@ -141,11 +142,14 @@ class VigieReporter(Widget):
             available = len(fl_ctx.get_engine().get_clients())
             task, number = round_
             self._open[round_] = Tally(number, self._phases[task], available, _now())
-        self._open[round_].asked.setdefault(_client(fl_ctx), time.monotonic())
+        tally = self._open[round_]
+        tally.asked.setdefault(_client(fl_ctx), time.monotonic())
+        tally.bytes_down += content_bytes(fl_ctx.get_prop(FLContextKey.TASK_DATA))
 
     def _note_answer(self, fl_ctx: FLContext) -> None:
         result, client = fl_ctx.get_prop(FLContextKey.TASK_RESULT), _client(fl_ctx)
         record = detach(result)
+        size = content_bytes(result) + content_bytes(record)
         round_ = self._round_of(fl_ctx, FLContextKey.TASK_RESULT)
         tally = None if round_ is None else self._open.get(round_)
         if tally is None or client not in tally.asked:
@@ -153,7 +157,7 @@ class VigieReporter(Widget):
         after_ms = 1000 * (time.monotonic() - tally.asked[client])
         code = result.get_return_code()
         error = None if code in {None, ReturnCode.OK} else str(code)
-        tally.answers[client] = Answer(after_ms, record, error)
+        tally.answers[client] = Answer(after_ms, record, error, size)
 
     def _note_model(self, fl_ctx: FLContext) -> None:
         self._updates += 1

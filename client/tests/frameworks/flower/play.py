@@ -1,5 +1,8 @@
 # mypy: disable-error-code="import-not-found"
-"""Play the example's rounds in this process: ``play.py FOLDER ROUNDS``, on the first windows."""
+"""Play the example's rounds in this process: ``play.py FOLDER ROUNDS [SECONDS]``.
+
+They are on the first windows; ``SECONDS`` is how long to wait for their delivery at the end.
+"""
 
 import sys
 from pathlib import Path
@@ -16,10 +19,12 @@ def main() -> None:
     from grid import RUN_ID, InProcessGrid
     from smog import client_app, server_app
 
-    folder, rounds = sys.argv[1], int(sys.argv[2])
+    folder, rounds, *seconds = sys.argv[1:]
+    if seconds:
+        server_app.DELIVERY_SECONDS = float(seconds[0])
     declared = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())
     config = declared["tool"]["flwr"]["app"]["config"]
-    config |= {"folder": folder, "num-server-rounds": rounds}
+    config |= {"folder": folder, "num-server-rounds": int(rounds)}
     grid = InProcessGrid(client_app.app, server_app.STATIONS, config)
     server_app.app(grid, Context(RUN_ID, 0, {}, RecordDict(), config))
 

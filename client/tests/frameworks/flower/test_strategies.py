@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,8 +23,18 @@ from flwr.common import Code, EvaluateRes, FitRes, Status, ndarrays_to_parameter
 from flwr.server.strategy import FedAvg as ClassicFedAvg
 from flwr.serverapp.strategy import FedAvg, FedMedian
 
+import vigie_client
 from vigie_client import Bins, Pseudonyms, Summary
-from vigie_client.flower import METRIC, VigieMixin, Watcher, attach, to_metric, watch
+from vigie_client.flower import (
+    METRIC,
+    VigieMixin,
+    Watcher,
+    attach,
+    to_metric,
+    watch,
+    weights_sha256,
+)
+from vigie_client.flower.tally import Answer, Asked
 
 sys.path.insert(0, str(Path(__file__).parent))
 from grid import RUN_ID, InProcessGrid
@@ -79,6 +90,14 @@ def app(bad: Any = None, failing: tuple[int, ...] = (), quiet: tuple[int, ...] =
     return made
 
 
+def weights(more: int) -> ArrayRecord:
+    return ArrayRecord({"weights": Array(np.zeros(2 + more))})
+
+
+def counts(part: dict[str, Any]) -> dict[str, Any]:
+    return {name: part[name] for name in ("available", "sampled", "replied", "timed_out")}
+
+
 def played(strategy: Any, grid: InProcessGrid, rounds: int = 1) -> Any:
     return strategy.start(grid, ArrayRecord({"weights": Array(np.zeros(2))}), rounds)
 
@@ -93,13 +112,10 @@ def test_both_phases_of_a_round_are_told_whole() -> None:
     assert (told["model"], told["version"], told["bin_spec"]) == ("stroke", "3", "bs_1")
     by_client = {one["client"]: one for one in told["clients"]}  # sampled in any order
     assert by_client == {PSEUDONYM(f"station-{part}"): record(part) for part in range(3)}
-    assert told["participation"] == {
-        "available": 3,
-        "sampled": 3,
-        "replied": 3,
-        "timed_out": 0,
-        "errors": {},
-    }
+    part = told["participation"]
+    assert counts(part) == {"available": 3, "sampled": 3, "replied": 3, "timed_out": 0}
+    assert part["errors"] == {}
+    assert 0 <= part["latency_p50_ms"] <= part["latency_p95_ms"] < 60_000
 
 
 @pytest.mark.parametrize("kind", [FedAvg, FedMedian])
@@ -134,17 +150,40 @@ def test_who_failed_and_who_kept_silent_is_told_by_name_once_it_is_known() -> No
     asked = strategy.configure_train(2, ArrayRecord(), ConfigRecord(), grid)
     strategy.aggregate_train(2, grid.send_and_receive(asked))
     told = reports.told[-1]
-    assert told["participation"] == {
-        "available": 4,
-        "sampled": 4,
-        "replied": 2,
-        "timed_out": 1,
-        "errors": {"CLIENT_APP_RAISED_EXCEPTION": 1},
-    }
+    part = told["participation"]
+    assert counts(part) == {"available": 4, "sampled": 4, "replied": 2, "timed_out": 1}
+    assert part["errors"] == {"CLIENT_APP_RAISED_EXCEPTION": 1}
     by_client = {one["client"]: one for one in told["clients"]}
     failed, silent = by_client[PSEUDONYM("station-1")], by_client[PSEUDONYM("station-2")]
     assert (failed["status"], failed["error_code"]) == ("error", "CLIENT_APP_RAISED_EXCEPTION")
     assert silent["status"] == "timeout"
+
+
+def test_bytes_are_those_of_the_messages_contents() -> None:
+    reports = Reports()
+    strategy = watch(FedAvg(), reports, model="stroke", version="3")
+    grid = InProcessGrid(app(quiet=(0, 1, 2)), 3, {})
+    for more in (0, 1000):
+        asked = strategy.configure_train(1, weights(more), ConfigRecord({"a": "bc"}), grid)
+        replies = grid.send_and_receive(asked)
+        attach(replies[0].content, record(0))
+        strategy.aggregate_train(1, replies)
+    small, large = (told["participation"] for told in reports.told)
+    assert large["bytes_down"] - small["bytes_down"] == 3 * 8 * 1000
+    assert small["bytes_up"] == large["bytes_up"] > 3 * 2 * 8
+
+
+@pytest.mark.parametrize(("late_by", "told"), [(0.25, 250.0), (-5.0, None), (3600.0, None)])
+def test_a_reply_by_a_clock_that_is_wrong_has_no_latency(
+    late_by: float, told: float | None
+) -> None:
+    reports = Reports()
+    watcher = Watcher(reports, model="stroke", version="3")
+    asked = time.time() - 1
+    watcher.asked("fit", 1, [Asked("1", at=asked)], available=1, run="flower-1")
+    watcher.answered("fit", [Answer("1", record(1), at=asked + late_by)])
+    (part,) = (told["participation"] for told in reports.told)
+    assert part.get("latency_p95_ms") == (None if told is None else pytest.approx(told, abs=1e-3))
 
 
 def test_a_client_that_attaches_nothing_is_counted_alone() -> None:
@@ -189,6 +228,16 @@ def test_pseudonyms_outlast_new_node_ids() -> None:
     }
 
 
+@pytest.mark.parametrize("bad", [{"metrics": {"loss_sum": object()}}, {"client": None}, 7])
+def test_what_cannot_be_attached_leaves_the_reply_as_it_was(bad: Any) -> None:
+    content = RecordDict({"metrics": MetricRecord({"num-examples": 3})})
+    attach(content, bad)
+    attach(content, lambda: bad)
+    assert set(content) == {"metrics"}
+    attach(content, lambda: record(0))
+    assert len(content) == 3
+
+
 def test_a_matrix_of_the_wrong_size_is_no_record() -> None:
     from vigie_client.flower.records import NUMBERS, TEXTS, detach
 
@@ -227,7 +276,12 @@ def test_the_classic_api_is_told_whole_too() -> None:
     (told,) = reports.told
     assert (told["run"], told["phase"]) == ("classic-1", "fit")
     assert told["clients"] == [record(0), record(1)]
-    assert told["participation"]["errors"] == {"FIT_NOT_IMPLEMENTED": 1, "TimeoutError": 1}
+    part = told["participation"]
+    assert part["errors"] == {"FIT_NOT_IMPLEMENTED": 1, "TimeoutError": 1}
+    tensors = sum(len(tensor) for tensor in parameters.tensors)
+    assert part["bytes_down"] == 4 * tensors
+    assert part["bytes_up"] > 2 * tensors
+    assert "latency_p50_ms" not in part  # all replies are handed over at once
     strategy.configure_evaluate(1, parameters, manager)
     evaluated = [(nodes[0], EvaluateRes(ok, 0.5, 3, {METRIC: to_metric(record(0))}))]
     strategy.aggregate_evaluate(1, evaluated, [])
@@ -238,8 +292,66 @@ def test_the_classic_api_is_told_whole_too() -> None:
 def test_a_run_is_named_when_the_engineer_names_it() -> None:
     reports = Reports()
     watcher = Watcher(reports, model="stroke", version="3", run="mine")
-    watcher.asked("fit", 1, ["1"], available=1, run="flower-1")
-    from vigie_client.flower.tally import Answer
-
+    watcher.asked("fit", 1, [Asked("1")], available=1, run="flower-1")
     watcher.answered("fit", [Answer("1", record(1))])
     assert reports.told[0]["run"] == "mine"
+
+
+class Opened(Reports):
+    """A reporter that notes how it was closed."""
+
+    closed: float | None = None
+
+    def close(self, timeout: float) -> None:
+        if self.closed is not None:
+            raise RuntimeError("closed twice")
+        self.closed = timeout
+
+
+def test_a_reporter_that_cannot_be_opened_costs_rounds_and_no_training() -> None:
+    opened, answers = Opened(), [OSError("the disk is full"), KeyError("VIGIE_URL")]
+
+    def open_reporter() -> Opened:
+        if answers:
+            raise answers.pop()
+        return opened
+
+    strategy = watch(FedAvg(), open_reporter, model="stroke", version="3")
+    assert played(strategy, InProcessGrid(app(), 3, {}), rounds=2).arrays is not None
+    assert [(told["round"], told["phase"]) for told in opened.told] == [
+        (2, "fit"),
+        (2, "evaluate"),
+    ]
+    assert strategy.vigie.failures == 2
+    strategy.vigie.close(3.0)
+    strategy.vigie.close(4.0)
+    assert (opened.closed, strategy.vigie.failures) == (3.0, 2)
+
+
+def test_trouble_at_the_end_is_no_trouble_of_the_runs() -> None:
+    opened = Opened()
+    strategy = watch(FedAvg(), lambda: opened, model="stroke", version="3")
+    strategy.vigie.close(1.0)  # nothing was opened
+    played(strategy, InProcessGrid(app(), 3, {}))
+    opened.close(0.0)
+    strategy.vigie.close(1.0)
+    assert strategy.vigie.failures == 1
+
+
+def test_a_reporter_that_was_opened_elsewhere_is_not_closed() -> None:
+    opened = Opened()
+    strategy = watch(FedAvg(), opened, model="stroke", version="3")
+    played(strategy, InProcessGrid(app(), 3, {}))
+    strategy.vigie.close(1.0)
+    assert opened.closed is None
+    assert len(opened.told) == 2
+
+
+def test_a_model_has_the_digest_that_it_has_everywhere() -> None:
+    plain = {"b": np.arange(3.0), "a": np.ones((2, 2), np.float32)}
+    arrays = ArrayRecord({name: Array(array) for name, array in plain.items()})
+    assert weights_sha256(arrays) == vigie_client.weights_sha256(plain)
+    opaque = ArrayRecord({"trees": Array("", (), "xgboost", b"\x01\x02")})
+    assert weights_sha256(opaque) != weights_sha256(
+        ArrayRecord({"trees": Array("", (), "xgboost", b"\x01\x03")})
+    )

@@ -18,6 +18,7 @@ from nvflare.widgets.info_collector import GroupInfoCollector, InfoCollector
 
 from vigie_client import Pseudonyms
 from vigie_client.nvflare import VigieReporter, attach, weights_sha256
+from vigie_client.participation import content_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +55,8 @@ def test_a_round_tells_who_answered_who_failed_and_who_kept_silent(
     assert (part["available"], part["sampled"], part["replied"], part["timed_out"]) == (4, 4, 2, 1)
     assert part["errors"] == {"EXECUTION_EXCEPTION": 1}
     assert 0 <= part["latency_p50_ms"] <= part["latency_p95_ms"]
+    assert part["bytes_up"] >= len(json.dumps(RECORD)) / 2
+    assert part["bytes_down"] == 4 * content_bytes(send(3)) > 0
     assert {record["client"]: record["status"] for record in body["clients"]} == {
         PSEUDONYM("site-1"): "ok",
         PSEUDONYM("site-3"): "error",
@@ -219,4 +222,15 @@ def test_a_job_carries_the_settings_and_no_secret(
 def test_attach_leaves_the_name_out() -> None:
     meta: dict[str, Any] = {"other": 1}
     attach(meta, {"client": "", **RECORD})
+    assert meta == {"other": 1, "vigie": RECORD}
+
+
+def test_a_record_that_cannot_be_made_is_not_attached() -> None:
+    def fail() -> dict[str, Any]:
+        raise ValueError("no bins")
+
+    meta: dict[str, Any] = {"other": 1}
+    attach(meta, fail)
+    assert meta == {"other": 1}
+    attach(meta, lambda: RECORD)
     assert meta == {"other": 1, "vigie": RECORD}

@@ -1,4 +1,4 @@
-"""The SHA-256 of a model that is a dict of arrays, as most of FLARE's are."""
+"""The SHA-256 of a model: what tells one set of weights from another without showing any."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,7 +11,8 @@ def weights_sha256(weights: Mapping[str, Any]) -> str:
     """Return the SHA-256, in hex, of named weights: the same for equal values in any order.
 
     Each array counts with its name, type, shape and bytes (little-endian, C order); torch tensors
-    on the CPU are read as arrays. ``ValueError`` for what is no array of numbers.
+    on the CPU are read as arrays. So the same model has the same digest in every framework.
+    ``ValueError`` for what is no array of numbers.
 
     >>> weights_sha256({"coef": [0.0, 1.0]})[:16]
     'bfacf54df4fc6ae9'

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vigie_client.nvflare import weights_sha256
+from vigie_client import weights_sha256
 
 
 def test_equal_weights_have_one_digest_in_any_order_and_layout() -> None:
@@ -14,6 +14,7 @@ def test_equal_weights_have_one_digest_in_any_order_and_layout() -> None:
     digest = weights_sha256({"a": a, "b": b})
     assert digest == weights_sha256({"b": b, "a": np.asfortranarray(a)})
     assert digest == weights_sha256({"a": a.astype(">f8"), "b": b})
+    assert len(digest) == 64
 
 
 @pytest.mark.parametrize(

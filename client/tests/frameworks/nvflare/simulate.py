@@ -1,0 +1,57 @@
+# mypy: disable-error-code="import-not-found"
+"""Run the example's training job in FLARE's simulator: ``simulate.py WORKFLOW URL FOLDER``."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "nvflare"
+sys.path.insert(0, str(EXAMPLE))
+
+SITES, ROUNDS, WEIGHTS = 4, 2, [0.0] * 8
+
+
+def main() -> None:
+    from vigie_client.nvflare import VigieReporter
+
+    workflow, url, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+    reporter = VigieReporter(
+        url, "stroke", "smog", "1", run="simulated-1", spool=str(folder / "spool")
+    )
+    made = {"FedAvg": _fed_avg, "ScatterAndGather": _scatter_and_gather}[workflow]
+    job = made(reporter, folder)
+    job.simulator_run(str(folder / "workspace"), n_clients=SITES, threads=SITES)
+
+
+def _fed_avg(reporter: Any, folder: Path) -> Any:
+    from jobs import train_job
+
+    return train_job(reporter, WEIGHTS, ROUNDS, folder, 0)
+
+
+def _scatter_and_gather(reporter: Any, folder: Path) -> Any:
+    """The same, with an aggregator that is a component of its own."""
+    from jobs import job_of
+    from nvflare.app_common.aggregators.intime_accumulate_model_aggregator import (
+        InTimeAccumulateWeightedAggregator,
+    )
+    from nvflare.app_common.shareablegenerators.full_model_shareable_generator import (
+        FullModelShareableGenerator,
+    )
+    from nvflare.app_common.workflows.scatter_and_gather import ScatterAndGather
+
+    workflow = ScatterAndGather(
+        min_clients=SITES,
+        num_rounds=ROUNDS,
+        wait_time_after_min_received=0,
+        persistor_id="persistor",
+    )
+    job = job_of("retrain", workflow, reporter, WEIGHTS, f"--folder {folder}")
+    aggregator = InTimeAccumulateWeightedAggregator(expected_data_kind="WEIGHTS")
+    job.to_server(aggregator, id="aggregator")
+    job.to_server(FullModelShareableGenerator(), id="shareable_generator")
+    return job
+
+
+if __name__ == "__main__":
+    main()
