@@ -99,14 +99,20 @@ from .sequential.page_hinkley import PageHinkley as PageHinkley
 from .sequential.sprt import Decision as Decision
 from .sequential.sprt import Sprt as Sprt
 from .series.median_shift import median_shift as median_shift
+from .series.median_shifts import MedianShifts as MedianShifts
+from .series.median_shifts import Unjudged as Unjudged
+from .series.median_shifts import median_shifts as median_shifts
 from .series.overdispersion import RoundVariation as RoundVariation
 from .series.overdispersion import effective_sample_size as effective_sample_size
 from .series.overdispersion import estimate_variation as estimate_variation
 from .series.recent import recent_shift as recent_shift
 from .series.robust import robust_scores as robust_scores
+from .series.round_variations import RoundVariations as RoundVariations
+from .series.round_variations import estimate_variations as estimate_variations
 from .series.seasonal import difference_correlation as difference_correlation
 from .series.seasonal import seasonal_difference as seasonal_difference
 from .series.standardise import Score as Score
+from .series.standardise import Scores as Scores
 from .series.standardise import Standardiser as Standardiser
 from .series.standardise import mean_shift as mean_shift
 from .series.whitening import Baseline as Baseline
@@ -146,6 +152,8 @@ from .two_sample.energy import energy_distance as energy_distance
 from .two_sample.energy import energy_distance_1d as energy_distance_1d
 from .two_sample.energy import energy_multivariate as energy_multivariate
 from .two_sample.energy import energy_samples as energy_samples
+from .two_sample.energy_categories import CategoryShifts as CategoryShifts
+from .two_sample.energy_categories import energy_categories as energy_categories
 from .two_sample.energy_histogram import energy_histogram as energy_histogram
 from .two_sample.kll_summary import KllSummary as KllSummary
 from .two_sample.kll_summary import merge_sketches as merge_sketches
@@ -153,6 +161,7 @@ from .two_sample.ks import ks_samples as ks_samples
 from .two_sample.ks import ks_weighted as ks_weighted
 from .two_sample.ks_histogram import ks_histogram as ks_histogram
 from .two_sample.ks_histograms import BinnedGaps as BinnedGaps
+from .two_sample.ks_histograms import binning_bounds as binning_bounds
 from .two_sample.ks_histograms import ks_histograms as ks_histograms
 from .two_sample.ks_many import KsPairs as KsPairs
 from .two_sample.ks_many import ks_many as ks_many

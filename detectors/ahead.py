@@ -19,9 +19,10 @@ from detectors import (
     ks_samples,
     wasserstein_samples,
 )
+from detectors.arrays import Counts
 from detectors.catalogue import BLOCKS, create_block
-from detectors.kernels.bins import Counts
 
+ADWINS_CLOCK = 32  # rounds, after which it first looks for cuts
 KINDS = ("float64", "int64", "int32")  # of counts
 
 
@@ -63,7 +64,7 @@ def _merged(counts: Counts) -> Callable[[], object]:
 def _block(name: str) -> Callable[[], object]:
     def call() -> None:
         block = create_block(name, 2)
-        block.update(np.zeros(2))
+        block.run(np.zeros((ADWINS_CLOCK, 2)))
         block.update(np.ones(2), present=[True, False])
 
     return call

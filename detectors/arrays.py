@@ -1,6 +1,6 @@
 """The checks at the door: what comes in is turned into finite float64 arrays or refused."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from detectors.errors import (
 )
 
 FloatArray: TypeAlias = NDArray[np.float64]
+Counts: TypeAlias = NDArray[Any]  # of whole or real numbers, before it is known which
 LARGEST = 1e100
 
 

@@ -125,6 +125,32 @@ def _page_hinkley_bandwidth() -> Iterable[Row]:
     )
 
 
+def _adwin_bandwidth() -> Iterable[Row]:
+    """Against adding a number, in place, to as many bytes as a round reads and writes.
+
+    A value, its place among the newest, total and variance, and a bucket made of two, which is what
+    a round merges on average; and the search for cuts reads all once in 32 rounds.
+    """
+    block, values = create_block("adwin", MANY), _normal(8, MANY)
+    for index in range(WARM_ROUNDS):
+        block.update(values[index % 8])
+    touched = np.zeros((32 * (8 + 16 + 32 + 32 + 1) * MANY + block.nbytes) // 32 // 16)
+
+    def peer() -> None:
+        for _ in range(32):
+            np.add(touched, 1.0, out=touched)
+
+    yield faster(
+        f"ADWIN: {MANY:,} streams, against an in-place sweep of as many bytes by numpy",
+        partial(_cycle, block, values),
+        peer,
+        goal=0.5,
+        unit="ns",
+        repeats=5,
+        per=32 * MANY,
+    )
+
+
 class _threads:  # noqa: N801 - read as a word: `with _threads(1)`
     """Kernels use so many threads inside."""
 
@@ -142,25 +168,33 @@ class _threads:  # noqa: N801 - read as a word: `with _threads(1)`
 def _first_call(name: str) -> Iterable[Row]:
     """A block and its first update ever, kernels' import included, in a fresh interpreter.
 
-    First with an empty cache, then with what that left behind, as after compiling ahead.
+    First with an empty cache, then with what that left behind, as after compiling ahead. All
+    modules are there as byte code, which pip writes when it installs.
     """
     code = (
         "import time; start = time.perf_counter();"
         "from detectors.catalogue import create_block;"
         f"create_block({name!r}, 2).update([0.0, 1.0]); print(time.perf_counter() - start)"
     )
-    with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"NUMBA_CACHE_DIR": folder}
+    with tempfile.TemporaryDirectory() as installed, tempfile.TemporaryDirectory() as cache:
+        _seconds(code, installed)
         for when in ("nothing compiled yet", "compiled before"):
-            command = [sys.executable, "-c", code]
-            answer = subprocess.run(command, env=environment, capture_output=True, check=True)  # noqa: S603 - our own code
             what = f"{name}: import, block and first update, {when}"
-            yield at_most(what, float(answer.stdout), LONGEST_STALL, "s")
+            yield at_most(what, _seconds(code, cache), LONGEST_STALL, "s")
+
+
+def _seconds(code: str, cache: str) -> float:
+    """Return what code prints in a fresh interpreter that may write byte code."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": cache, "PYTHONDONTWRITEBYTECODE": ""}
+    command = [sys.executable, "-c", code]
+    answer = subprocess.run(command, env=environment, capture_output=True, check=True)  # noqa: S603 - our own code
+    return float(answer.stdout)
 
 
 CASES = [
     Case("ADWIN windows", _adwin_windows),
     Case("ADWIN many", partial(_a_value_a_round, "ADWIN", "adwin", (30, 60))),
+    Case("ADWIN bandwidth", _adwin_bandwidth),
     Case("Page-Hinkley many", partial(_a_value_a_round, "PageHinkley", "page-hinkley", (300, 300))),
     Case("Page-Hinkley bandwidth", _page_hinkley_bandwidth),
     Case("ADWIN first call", partial(_first_call, "adwin")),

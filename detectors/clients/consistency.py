@@ -1,7 +1,7 @@
 """Numbers of one report that must fit together, since they count the same examples."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.special
@@ -57,7 +57,17 @@ def contradictions(claims: Claims) -> list[Contradiction]:
     if not (np.isfinite(claims.noise_sd) and claims.noise_sd >= 0):
         raise BadParameterError("noise_sd", claims.noise_sd, "a finite number, zero or more")
     finite([claims.num_examples], "num_examples")
-    return [*_totals(claims), *_margins(claims), *_answers(claims), *_losses(claims)]
+    identities = (_negatives, _totals, _margins, _answers, _losses)
+    return [found for identity in identities for found in identity(claims)]
+
+
+def _negatives(claims: Claims) -> Iterator[Contradiction]:
+    """The least count of each kind may be below zero by noise, which any of them could be."""
+    for name, counts in _counted(claims).items():
+        least = float(counts.min(initial=0.0))
+        what = f"the least of {name} is {least:g}, below"
+        for found in _at_most(what, -least, "zero", 0.0, claims.noise_sd):
+            yield replace(found, p_value=min(1.0, found.p_value * counts.size))
 
 
 def _totals(claims: Claims) -> Iterator[Contradiction]:

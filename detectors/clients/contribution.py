@@ -12,7 +12,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from detectors.errors import BadParameterError, EmptySampleError, NotFiniteError
+from detectors.arrays import finite
+from detectors.errors import BadParameterError, EmptySampleError
 from detectors.histogram import LEAST_TOTAL, Histogram, merge
 
 Distance = Callable[[Histogram, Histogram], float]
@@ -46,7 +47,8 @@ def leave_one_out(
 
     This is the plain form, for features of a multivariate distance for example; `distance_of` may
     answer None where nothing can be measured, though not with everybody in. Raises
-    EmptySampleError without members, NotFiniteError for a distance that is NaN or infinite.
+    EmptySampleError without members, NotFiniteError for a distance that is NaN or infinite,
+    OutOfRangeError for one beyond 1e100.
 
     >>> gaps = {"age": 0.3, "dose": 0.1}
     >>> leave_one_out(gaps, lambda kept: max((gaps[each] for each in kept), default=None)).without
@@ -61,8 +63,7 @@ def leave_one_out(
     order = sorted(everybody, key=str)
     without = {member: distance_of(everybody - {member}) for member in order}
     known = [total, *(each for each in without.values() if each is not None)]
-    if not np.isfinite(known).all():
-        raise NotFiniteError("distance", int(np.argmin(np.isfinite(known))))
+    finite(known, "distance")
     return Contributions(total, without)
 
 

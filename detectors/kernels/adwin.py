@@ -8,6 +8,10 @@ Variances within buckets, which river keeps too, decide no alarm and are left ou
 A stream has a place: `counts`, `total` and `variance` have one entry a place, `slots` one column,
 with six rows a size. A group is so many places side by side. `exact_cut` repeats river's operations
 in river's order, so that alarms agree to the last bit; `_suspicious` only spares most streams that.
+
+What a first update does not need is compiled when it is first needed. Kernels are handed what they
+work in: `work` (4, LANES) and `arrived` (MOST_SIZES,). Where something is allocated, numba counts
+references at every access, and compiles a quarter of a second longer.
 """
 
 import math
@@ -55,22 +59,23 @@ def run_together(
     state: State,
     rules: Rules,
     taken: NDArray[np.int64],
+    gathered: FloatArray,
     start: int,
     stop: int,
 ) -> None:
     """Take rounds of values, (rounds, streams), in the groups from `start` to `stop`.
 
-    `taken[group]` is how many rounds a group took until a cut was suspected in it, if one was;
-    `run_alone` looks into that and takes the rest.
+    `taken[group]` is how many rounds a group has taken; it stops after one in which it looks for
+    cuts, which is for `find_suspects`. `gathered` (LANES,) is worked in.
     """
-    gathered, work = np.zeros(LANES), np.empty((4, LANES))
-    order, shared, counts, total, variance, slots = state
+    order, shared, _, total, variance, slots = state
     for group in range(start, stop):
         first = group * LANES
         used = min(LANES, order.shape[0] - first)
-        in_order = used == LANES and _in_order(order[first : first + LANES])
-        time = 0
-        while shared[group] >= 0 and time < values.shape[0]:
+        in_order = used == LANES and _in_order(order, first)
+        time, n = taken[group], shared[group]
+        due = n < 0
+        while time < values.shape[0] and not due:
             if in_order:
                 stream = order[first]
                 row = values[time, stream : stream + LANES]
@@ -78,37 +83,62 @@ def run_together(
                 row = gathered
                 for lane in range(used):
                     row[lane] = values[time, order[first + lane]]
-            n = shared[group] + 1
-            _take_together(row, n - 1, first, total, variance, slots)
-            shared[group] = n
-            due = n % rules.clock == 0 and n > rules.grace
-            if due and _suspicious(n, first, total, variance, slots, rules, work):
+            _take_together(row, n, first, total, variance, slots)
+            n, time = n + 1, time + 1
+            due = is_due(n, rules)
+        shared[group], taken[group] = n, time
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_suspects(
+    state: State,
+    rules: Rules,
+    work: FloatArray,
+    arrived: NDArray[np.int64],
+    start: int,
+    stop: int,
+) -> None:
+    """Take those groups out of step that just came to look for cuts, and may have one."""
+    _, shared, counts, total, variance, slots = state
+    for group in range(start, stop):
+        n = shared[group]
+        if n >= 0 and is_due(n, rules):
+            first = group * LANES
+            if _suspicious(n, first, total, variance, slots, rules, work, arrived):
                 _part(group, shared, counts)
                 shared[group] = UNTESTED
-            time += 1
-        taken[group] = time
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def is_due(n: int, rules: Rules) -> bool:
+    """Whether a window of n values looks for cuts."""
+    return n % rules.clock == 0 and n > rules.grace
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def test_suspects(
-    state: State, signals: Signals, rules: Rules, taken: NDArray[np.int64], start: int, stop: int
+    state: State,
+    signals: Signals,
+    rules: Rules,
+    taken: NDArray[np.int64],
+    work: FloatArray,
+    arrived: NDArray[np.int64],
+    start: int,
+    stop: int,
 ) -> None:
-    """Look into the groups that fell out of step in `run_together`."""
-    work = np.empty((4, LANES))
+    """Look into the groups that fell out of step in `find_suspects`."""
     for group in range(start, stop):
         if state.shared[group] != UNTESTED:
             continue
         state.shared[group] = APART
         first = group * LANES
-        # One type of integer, so that what is called is compiled once.
-        n = np.int64(state.counts[first])
-        _suspicious(n, first, state.total, state.variance, state.slots, rules, work)
+        n = state.counts[first]
+        _suspicious(n, first, state.total, state.variance, state.slots, rules, work, arrived)
         for place in range(first, min(first + LANES, state.order.shape[0])):
             if work[3, place - first] >= 0.0:
-                _test(place, taken[group] - 1, state, signals, rules)
+                _test(place, taken[group] - 1, state, signals, rules, arrived)
 
 
-# Nothing is allocated here: where something is, numba counts references at every access.
 @njit(cache=True, nogil=True, error_model="numpy")
 def run_alone(
     values: FloatArray,
@@ -117,6 +147,7 @@ def run_alone(
     signals: Signals,
     rules: Rules,
     taken: NDArray[np.int64],
+    arrived: NDArray[np.int64],
     start: int,
     stop: int,
 ) -> None:
@@ -135,14 +166,21 @@ def run_alone(
                     n = state.counts[place] + 1
                     state.counts[place] = n
                     _take_one(values[time, stream], n - 1, place, state)
-                    if n % rules.clock == 0 and n > rules.grace:
-                        _test(place, time, state, signals, rules)
+                    if is_due(n, rules):
+                        _test(place, time, state, signals, rules, arrived)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _test(place: int, time: int, state: State, signals: Signals, rules: Rules) -> None:
+def _test(
+    place: int,
+    time: int,
+    state: State,
+    signals: Signals,
+    rules: Rules,
+    arrived: NDArray[np.int64],
+) -> None:
     """Look for a cut; where there is one, signal a drift and forget the window, as river does."""
-    if exact_cut(np.int64(state.counts[place]), place, state, rules):
+    if exact_cut(state.counts[place], place, state, rules, arrived):
         signals[time, state.order[place]] = DRIFT
         state.counts[place] = 0
         state.total[place] = 0.0
@@ -150,9 +188,8 @@ def _test(place: int, time: int, state: State, signals: Signals, rules: Rules) -
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def exact_cut(n: int, place: int, state: State, rules: Rules) -> bool:
+def exact_cut(n: int, place: int, state: State, rules: Rules, arrived: NDArray[np.int64]) -> bool:
     """River's test of every cut of a window of n values, from the oldest bucket on."""
-    arrived = np.empty(MOST_SIZES, np.int64)
     sizes = _buckets(n, arrived)
     shortest = rules.shortest
     log_term = math.log(2.0 * math.log(n) / rules.delta)
@@ -181,6 +218,7 @@ def _suspicious(
     slots: FloatArray,
     rules: Rules,
     work: FloatArray,
+    arrived: NDArray[np.int64],
 ) -> bool:
     """Whether any place of a group might have a cut; those with `work[3]` of 0 or more.
 
@@ -191,7 +229,6 @@ def _suspicious(
     for lane in range(LANES):
         older[lane], newer[lane], worst[lane] = 0.0, total[first + lane], -1.0
         spread[lane] = math.sqrt(variance[first + lane] / n)
-    arrived = np.empty(MOST_SIZES, np.int64)
     sizes = _buckets(n, arrived)
     shortest = rules.shortest
     log_term = math.log(2.0 * math.log(n) / rules.delta)
@@ -310,9 +347,9 @@ def _part(group: int, shared: NDArray[np.int32], counts: NDArray[np.int32]) -> N
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _in_order(streams: NDArray[np.uint32]) -> bool:
-    for lane in range(1, streams.shape[0]):  # noqa: SIM110 - numba compiles no generator
-        if streams[lane] - streams[0] != lane:
+def _in_order(order: NDArray[np.uint32], first: int) -> bool:
+    for lane in range(1, LANES):  # noqa: SIM110 - numba compiles no generator
+        if order[first + lane] - order[first] != lane:
             return False
     return True
 

@@ -8,18 +8,14 @@ from the end. What a loop keeps of a pair is read before anything is written, or
 a store on a condition. And bins come four at a time, so that what is kept is touched less often.
 """
 
-from typing import Any
-
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from detectors.arrays import LARGEST, FloatArray
+from detectors.arrays import LARGEST, Counts, FloatArray
 
 CACHED = 262_144  # counts of either side that stay in the cache between two passes
 MOST_PAIRS, LEAST_PAIRS = 2_048, 256  # at once: short rows of pairs starve the prefetcher
 TOGETHER = 4  # bins
-Counts = NDArray[Any]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

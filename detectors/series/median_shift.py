@@ -7,6 +7,7 @@ rounds, and the p-value carries their uncertainty, as Student's t does for a sin
 
 from collections.abc import Callable
 from functools import lru_cache
+from math import comb
 
 import numpy as np
 import scipy
@@ -21,6 +22,7 @@ NAME = "median-shift"
 LEAST_REFERENCE = 4
 _MEAN_NODES, _SPREAD_NODES = 48, 200
 _WIDEST = 60.0
+_MOST_TERMS = 16
 
 
 def median_shift(
@@ -58,7 +60,7 @@ def median_shift(
         p_value=median_shift_p(effect / sd, known.size, new.size),
         effect=effect,
         effect_unit=SUBJECT,
-        minimum_detectable_effect=sd * _detectable(known.size, new.size, alpha, power),
+        minimum_detectable_effect=sd * detectable_median(known.size, new.size, alpha, power),
         n_reference=float(known.size),
         n_current=float(new.size),
     )
@@ -78,12 +80,24 @@ def _exceedance(limit: float, shift: float, rounds: int, latest: int) -> float:
     means, weights, spreads = _nodes(rounds)
     threshold = means[:, np.newaxis] + limit * spreads
     above = scipy.special.ndtr(shift - threshold)
-    half = (latest + 1) / 2
-    return float(weights @ scipy.special.betainc(half, half, above).mean(axis=1))
+    return float(weights @ _most_of(above, (latest + 1) // 2).mean(axis=1))
+
+
+def _most_of(chance: FloatArray, half: int) -> FloatArray:
+    """P(`half` or more of 2 half - 1 values are), where each is with `chance`: betainc(half, half).
+
+    The polynomial takes a tenth of scipy's time, and its terms have one sign.
+    """
+    if half > _MOST_TERMS:
+        return np.asarray(scipy.special.betainc(half, half, chance), dtype=np.float64)
+    total = np.zeros_like(chance)
+    for term in range(half - 1, -1, -1):
+        total = total * (1 - chance) + comb(half - 1 + term, term)
+    return total * chance**half
 
 
 @lru_cache(maxsize=256)
-def _detectable(rounds: int, latest: int, alpha: float, power: float) -> float:
+def detectable_median(rounds: int, latest: int, alpha: float, power: float) -> float:
     """The shift, in reference sds, that is found at `alpha` with `power`; infinite past 60."""
     limit = _root(lambda c: median_shift_p(c, rounds, latest) - alpha)
     return _root(lambda shift: power - _exceedance(limit, shift, rounds, latest))

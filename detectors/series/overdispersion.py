@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.special
+from numpy.typing import ArrayLike
 
 from detectors.arrays import LARGEST, FloatArray
 from detectors.errors import BadParameterError, TooFewError
@@ -18,7 +19,7 @@ from detectors.histogram import Histogram, merge
 
 LEAST_ROUNDS = 2
 _NODES = np.arange(-6.0, 6.25, 0.5)
-_NODE_WEIGHTS = np.exp(-(_NODES**2) / 2) / np.exp(-(_NODES**2) / 2).sum()
+NODE_WEIGHTS = np.exp(-(_NODES**2) / 2) / np.exp(-(_NODES**2) / 2).sum()
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,22 @@ class RoundVariation:
         factor moves all bins, more otherwise), so the true one is taken as variance * (K - 1) /
         chi^2, at normal-score quantiles of chi^2; sampling is known and bounds it from below.
         """
-        nu = self.rounds - 1
-        chi_squared = scipy.special.chdtri(nu, scipy.special.ndtr(_NODES))
-        tau_squared = np.maximum(self.variance * nu / chi_squared - self.sampling, 0.0)
+        tau_squared = np.maximum(
+            self.variance * plausible_factors(self.rounds) - self.sampling, 0.0
+        )
         reference = 1 / self.n + tau_squared * self.concentration
-        return Spread(reference + 1 / n_current + tau_squared, _NODE_WEIGHTS)
+        return Spread(reference + 1 / n_current + tau_squared, NODE_WEIGHTS)
+
+
+def plausible_factors(rounds: ArrayLike) -> FloatArray:
+    """Return how many times the observed variance of rounds (..) the true one may be, (.., nodes).
+
+    They are nu / chi^2_nu at normal scores, nu = rounds - 1, in the order of `NODE_WEIGHTS`; one
+    for a single round, which says nothing.
+    """
+    nu = np.maximum(np.asarray(rounds, dtype=np.float64)[..., np.newaxis] - 1, 0.0)
+    chi_squared = scipy.special.chdtri(np.maximum(nu, 1.0), scipy.special.ndtr(_NODES))
+    return np.asarray(np.where(nu > 0, nu / chi_squared, 1.0), dtype=np.float64)
 
 
 def estimate_variation(rounds: Sequence[Histogram]) -> RoundVariation:

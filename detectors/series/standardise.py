@@ -29,6 +29,15 @@ class Score:
     effect: float
 
 
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The fields of a `Score` for m consecutive values, as arrays (m,)."""
+
+    statistics: FloatArray
+    p_values: FloatArray
+    effects: FloatArray
+
+
 @dataclass(frozen=True)
 class Standardiser:
     """Mean and spread of n reference values of one metric, each round one value.
@@ -82,6 +91,27 @@ class Standardiser:
         of_rho = departure**2 * (1 - self.rho**2) / self.n if self.rho else 0.0
         error = (self.sd**2 * (1 + 1 / self.n) + of_rho) ** 0.5
         return self._judge(value - self.mean - self.rho * departure, error)
+
+    def scores(self, values: ArrayLike, previous: float | None = None) -> Scores:
+        """Judge consecutive values, oldest first, each as `score` does after the one before it.
+
+        `previous` is the value of the round before the first. Raises EmptySampleError,
+        NotFiniteError, ShapeError.
+
+        >>> reference = Standardiser.fit([1.0, 2.0, 4.0, 5.0])
+        >>> reference.scores([3.0, 9.0]).effects.tolist()
+        [0.0, 6.0]
+        """
+        now = sample(values, "values")
+        first = self.mean if previous is None else float(sample([previous], "previous")[0])
+        departure = np.append(first, now[:-1]) - self.mean
+        of_rho = departure**2 * (1 - self.rho**2) / self.n if self.rho else 0.0 * departure
+        errors = np.sqrt(self.sd**2 * (1 + 1 / self.n) + of_rho)
+        if previous is None:
+            errors[0] = self._error_of_mean(1)
+        effects = now - self.mean - self.rho * departure
+        p_values = 2 * scipy.special.stdtr(self.n - 1, -np.abs(effects / errors))
+        return Scores(effects / errors, p_values, effects)
 
     def mean_shift(self, current_values: ArrayLike) -> Score:
         """Judge the mean of the last m values against the reference, t with n - 1 df.

@@ -11,14 +11,13 @@ import numpy as np
 import scipy.special
 
 from detectors.arrays import FloatArray, fraction
-from detectors.errors import BadParameterError, OutOfRangeError
+from detectors.errors import LARGEST_COUNT, BadParameterError, OutOfRangeError
 from detectors.histogram import Histogram
 from detectors.result import PROBABILITY, TwoSampleResult
 
 LEAST_EXPECTED = 5.0
 MOST_TABLES = 20_000
 DRAWS, SEED = 9_999, 20_261_121
-LARGEST_TOTAL = 2.0**53  # beyond which adding one example changes nothing
 NUMPYS_MOST = 1e9  # examples that numpy draws hypergeometric tables from
 RARE = 1e5  # examples of a category, of a billion and more
 _TIE = 1e-9
@@ -77,8 +76,8 @@ def _judged(
     there = reference.counts + current.counts > 0
     counts, totals = reference.counts[there], (reference.counts + current.counts)[there]
     n, m = reference.total, current.total
-    if n + m > LARGEST_TOTAL:
-        raise OutOfRangeError("counts", int(np.argmax(totals)), LARGEST_TOTAL)
+    if n + m > LARGEST_COUNT:
+        raise OutOfRangeError("counts", int(np.argmax(totals)), LARGEST_COUNT)
     return TwoSampleResult(
         detector=name,
         statistic=float(statistic(counts[np.newaxis], totals, n)[0]),

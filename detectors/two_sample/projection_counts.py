@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from detectors.arrays import FloatArray, finite
 from detectors.errors import (
+    LARGEST_COUNT,
     BadParameterError,
     EmptySampleError,
     NegativeCountError,
@@ -21,7 +22,6 @@ from detectors.parallel import in_parts
 from detectors.two_sample.energy_histogram import energy_histogram
 from detectors.two_sample.projections import ProjectedEnergy, projected_energy
 
-LARGEST_COUNT = 2**53  # beyond, float64 cannot count by one
 _BLOCK = 128  # clients
 _MERGED = 2  # axes: directions, bins
 _ADDED = (np.float64, np.int64, np.int32, np.uint32, np.uint16)  # as they are; others are converted
@@ -105,7 +105,7 @@ def _refuse(cells: NDArray[np.generic]) -> None:
     array = finite(cells, "counts")
     if (array < 0).any():
         raise NegativeCountError("counts", int(np.argmax(array < 0)))
-    raise OutOfRangeError("counts", int(np.argmax(array)), float(LARGEST_COUNT))
+    raise OutOfRangeError("counts", int(np.argmax(array)), LARGEST_COUNT)
 
 
 def _shares(counts: FloatArray, name: str) -> FloatArray:

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 import scipy.special
+from numpy.typing import ArrayLike
 
 from detectors.arrays import FloatArray
 from detectors.two_sample.noise import Null
@@ -48,22 +49,11 @@ class QuadraticForm:
         )
 
     def detectable(self, alpha: float, power: float) -> float:
-        """Solve mean(e) - z_power * sd(e) = critical value for the effect e.
-
-        The statistic under an effect e has the mean e^2 a + sum(lambda) and the variance
-        2 sum(lambda^2) + 4 e^2 b; the equation is quadratic in e^2.
-        """
-        first, second = self._moments
+        """Return the effect that is found at `alpha` with `power`; 0 where none has a direction."""
         a = float(self.direction @ self.direction)
         along = self.direction @ self._centred
         b = float(along**2 @ self.null.variance())
-        if a == 0:
-            return 0.0
-        z = float(scipy.special.ndtri(power))
-        beyond = satterthwaite(alpha, first, second) - first
-        half = beyond / a + 2 * z**2 * b / a**2
-        rest = (2 * z**2 * second - beyond**2) / a**2
-        return float(np.sqrt(max(half + np.sqrt(max(half**2 + rest, 0.0)), 0.0)))
+        return float(detectable_effect(*self._moments, a, b, alpha, power)) if a else 0.0
 
     def noise_bound(self, statistic: float) -> float:
         """Return how far declared noise moves the statistic, at 95%.
@@ -73,7 +63,7 @@ class QuadraticForm:
         """
         if self.null.noise == 0:
             return 0.0
-        alone = satterthwaite(0.05, *moments(self._centred * np.sqrt(self.null.noise)))
+        alone = float(satterthwaite(0.05, *moments(self._centred * np.sqrt(self.null.noise))))
         return float(2 * np.sqrt(statistic * alone) + alone)
 
     @cached_property
@@ -98,9 +88,9 @@ def _spectrum(root: FloatArray) -> FloatArray:
 
 
 def quadratic_tail(points: FloatArray, eigenvalues: FloatArray) -> FloatArray:
-    """Return P(Q >= q) for each q of `points`; eigenvalues are zero or more.
+    """Return P(Q >= q) for each q of `points` (..); eigenvalues (.., k) are zero or more.
 
-    Where all are zero, Q is 0: the answer is 1 for q <= 0 and 0 above.
+    Where all of a form are zero, Q is 0: the answer is 1 for q <= 0 and 0 above.
 
     With r = lambda / max(lambda), x = q / max(lambda) and the saddle point s = (1 - u) / 2, the
     equation K'(s) = sum r / (1 - r + r u) = x has its root u between 1 / x and k / x, whatever r.
@@ -109,18 +99,20 @@ def quadratic_tail(points: FloatArray, eigenvalues: FloatArray) -> FloatArray:
 
     Kuonen (1999), Biometrika 86, 929-935, equation 3.
     """
-    largest = eigenvalues.max()
-    if largest == 0:
-        return np.where(points > 0, 0.0, 1.0)
-    x = np.maximum(np.minimum(points, _LARGEST * largest) / largest, _SMALLEST)
-    ratios = eigenvalues[eigenvalues > largest * _NEGLIGIBLE] / largest
+    largest = eigenvalues.max(axis=-1)
+    some = largest > 0
+    unit = np.where(some, largest, 1.0)
+    ratios = np.where(some[..., np.newaxis], eigenvalues / unit[..., np.newaxis], 1.0)
+    ratios = ratios[..., (ratios > _NEGLIGIBLE).reshape(-1, ratios.shape[-1]).any(axis=0)]
+    x = np.maximum(np.minimum(points, _LARGEST * unit) / unit, _SMALLEST)
     tail = _lugannani_rice(x, ratios, _saddle_point(x, ratios))
-    return np.where(x > _SMALLEST, np.clip(tail, 0.0, 1.0), 1.0)
+    tail = np.where(x > _SMALLEST, np.clip(tail, 0.0, 1.0), 1.0)
+    return np.where(some, tail, np.where(points > 0, 0.0, 1.0))
 
 
 def quadratic_quantile(alpha: float, eigenvalues: FloatArray) -> float:
     """Return the q with P(Q >= q) close to alpha; 0 where all eigenvalues are."""
-    return satterthwaite(alpha, float(eigenvalues.sum()), float(eigenvalues @ eigenvalues))
+    return float(satterthwaite(alpha, float(eigenvalues.sum()), float(eigenvalues @ eigenvalues)))
 
 
 def moments(root: FloatArray) -> tuple[float, float]:
@@ -129,17 +121,34 @@ def moments(root: FloatArray) -> tuple[float, float]:
     return float(np.trace(product)), float(np.vdot(product, product))
 
 
-def satterthwaite(alpha: float, first: float, second: float) -> float:
+def detectable_effect(
+    first: ArrayLike, second: ArrayLike, a: ArrayLike, b: ArrayLike, alpha: float, power: float
+) -> FloatArray:
+    """Solve mean(e) - z_power * sd(e) = critical value for the effect e, any number at once.
+
+    The statistic under an effect e has the mean e^2 a + sum(lambda) and the variance
+    2 sum(lambda^2) + 4 e^2 b, with `first` and `second` the sums; the equation is quadratic in e^2.
+    """
+    first, second, a, b = (np.asarray(each, dtype=np.float64) for each in (first, second, a, b))
+    z = float(scipy.special.ndtri(power))
+    beyond = satterthwaite(alpha, first, second) - first
+    half = beyond / a + 2 * z**2 * b / a**2
+    rest = (2 * z**2 * second - beyond**2) / a**2
+    return np.sqrt(np.maximum(half + np.sqrt(np.maximum(half**2 + rest, 0.0)), 0.0))
+
+
+def satterthwaite(alpha: float, first: ArrayLike, second: ArrayLike) -> FloatArray:
     """Return the q that the gamma of Q's mean and variance passes with chance alpha.
 
     `first` and `second` are the sums of the eigenvalues and of their squares; 0 where those are.
 
     Satterthwaite (1946), Biometrics Bulletin 2, 110-114.
     """
-    if second == 0:
-        return 0.0
-    standard = scipy.special.gammainccinv(first**2 / (2 * second), alpha)
-    return float(standard * 2 * second / first)
+    first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    some = second > 0
+    mean, square = np.where(some, first, 1.0), np.where(some, second, 1.0)
+    standard = scipy.special.gammainccinv(mean**2 / (2 * square), alpha)
+    return np.asarray(np.where(some, standard * 2 * square / mean, 0.0), dtype=np.float64)
 
 
 def _saddle_point(x: FloatArray, ratios: FloatArray) -> FloatArray:
@@ -169,5 +178,7 @@ def _lugannani_rice(x: FloatArray, ratios: FloatArray, u: FloatArray) -> FloatAr
     return np.asarray(scipy.special.ndtr(-(w + correction)), dtype=np.float64)
 
 
-def _skewness(ratios: FloatArray) -> float:
-    return float(8 * np.sum(ratios**3) / (2 * np.sum(ratios**2)) ** 1.5)
+def _skewness(ratios: FloatArray) -> FloatArray:
+    return np.asarray(
+        8 * np.sum(ratios**3, axis=-1) / (2 * np.sum(ratios**2, axis=-1)) ** 1.5, dtype=np.float64
+    )

@@ -10,9 +10,11 @@ from detectors.arrays import FloatArray
 from detectors.kernels.adwin import (
     APART,
     LANES,
+    MOST_SIZES,
     SLOTS,
     Rules,
     State,
+    find_suspects,
     run_alone,
     run_together,
     test_suspects,
@@ -153,24 +155,53 @@ class AdwinBlock(Block):
     def _advance(
         self, values: FloatArray, present: NDArray[np.bool_] | None, signals: Signals
     ) -> None:
-        groups = self._state.shared.size
-        taken = np.zeros(groups, dtype=np.int64)
-
-        def together(start: int, stop: int) -> None:
-            run_together(values, self._state, self._rules, taken, start, stop)
-
-        def alone(start: int, stop: int) -> None:
-            mask = EVERYWHERE if present is None else present
-            test_suspects(self._state, signals, self._rules, taken, start, stop)
-            run_alone(values, mask, self._state, signals, self._rules, taken, start, stop)
-
+        """Take so few rounds that no group looks for cuts twice."""
+        taken = np.zeros(self._state.shared.size, dtype=np.int64)
         if present is None:
-            parallel.in_parts(together, groups, least=LEAST_GROUPS)
+            self._together(values, taken)
         if (taken < len(values)).any() or (self._state.shared < APART).any():
-            parallel.in_parts(alone, groups, least=LEAST_GROUPS)
+            self._alone(values, EVERYWHERE if present is None else present, signals, taken)
         self._rounds_in_order += len(values)
         if present is None and self._worth_reordering():
             self._reorder()
+
+    def _together(self, values: FloatArray, taken: NDArray[np.int64]) -> None:
+        """Advance the groups in step: to where they look for cuts, and past it."""
+
+        def take(start: int, stop: int) -> None:
+            run_together(values, self._state, self._rules, taken, np.zeros(LANES), start, stop)
+
+        def look(start: int, stop: int) -> None:
+            work, arrived = np.empty((4, LANES)), np.empty(MOST_SIZES, dtype=np.int64)
+            find_suspects(self._state, self._rules, work, arrived, start, stop)
+
+        groups = taken.size
+        parallel.in_parts(take, groups, least=LEAST_GROUPS)
+        if self._any_due():
+            parallel.in_parts(look, groups, least=LEAST_GROUPS)
+            if (taken < len(values)).any():
+                parallel.in_parts(take, groups, least=LEAST_GROUPS)
+
+    def _alone(
+        self,
+        values: FloatArray,
+        present: NDArray[np.bool_],
+        signals: Signals,
+        taken: NDArray[np.int64],
+    ) -> None:
+        """Advance each stream of the groups that are not in step, or not any more."""
+
+        def take(start: int, stop: int) -> None:
+            state, rules = self._state, self._rules
+            work, arrived = np.empty((4, LANES)), np.empty(MOST_SIZES, dtype=np.int64)
+            test_suspects(state, signals, rules, taken, work, arrived, start, stop)
+            run_alone(values, present, state, signals, rules, taken, arrived, start, stop)
+
+        parallel.in_parts(take, taken.size, least=LEAST_GROUPS)
+
+    def _any_due(self) -> bool:
+        shared, rules = self._state.shared, self._rules
+        return bool(((shared > rules.grace) & (shared % rules.clock == 0)).any())
 
     def _reorder(self) -> None:
         """Put streams with equal counts side by side again, as `_load` does, by moving places."""

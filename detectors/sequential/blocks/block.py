@@ -17,7 +17,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from detectors.arrays import FloatArray, finite
 from detectors.errors import BadParameterError, ShapeError, SnapshotError
-from detectors.kernels.within import all_within
 
 Signals: TypeAlias = NDArray[np.uint8]
 Columns: TypeAlias = dict[str, NDArray[Any]]
@@ -94,6 +93,10 @@ class Block(ABC):
 
         The same as one `update` a row. Raises what `update` raises.
         """
+        from detectors.kernels.within import (  # noqa: PLC0415 - numba, only where it is used
+            all_within,
+        )
+
         array = np.ascontiguousarray(values, dtype=np.float64)
         if not all_within(array.reshape(-1)):
             finite(array, "values")  # says where

@@ -94,3 +94,17 @@ def test_what_cannot_be_judged_is_refused():
         Standardiser.fit([1.0, 2.0], sd_floor=-1.0)
     with pytest.raises(BadParameterError):
         Standardiser.fit([1.0, 2.0]).minimum_detectable_effect(values=0)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.6])
+@pytest.mark.parametrize("previous", [None, 0.3])
+def test_consecutive_values_are_scored_as_one_after_the_other(rho, previous):
+    values = np.random.default_rng(3).normal(size=20)
+    reference = Standardiser(0.1, 1.3, 12, rho)
+    found = reference.scores(values, previous)
+    before = [previous, *values[:-1]]
+    for at, (value, last) in enumerate(zip(values, before, strict=True)):
+        one = reference.score(value, last)
+        assert found.statistics[at] == pytest.approx(one.statistic, rel=1e-12)
+        assert found.p_values[at] == pytest.approx(one.p_value, rel=1e-12)
+        assert found.effects[at] == pytest.approx(one.effect, rel=1e-12)

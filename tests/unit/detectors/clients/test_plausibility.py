@@ -189,3 +189,13 @@ def test_bad_input_is_refused_by_name():
     }
     with pytest.raises(EdgesDifferError):
         find_implausible(different)
+
+
+def test_negative_counts_without_noise_cannot_be_true():
+    exact = contradictions(Claims(10, label_counts=[15.0, -5.0]))
+    assert [found.p_value for found in exact] == [0.0]
+    assert "the least of label_counts is -5, below zero" in exact[0].reason
+    noisy = contradictions(Claims(10, label_counts=[15.0, -5.0], noise_sd=4.0))
+    assert all(0.05 < found.p_value <= 1 for found in noisy)
+    impossible = contradictions(Claims(10, label_counts=[110.0, -100.0], noise_sd=4.0))
+    assert min(found.p_value for found in impossible) < 1e-6

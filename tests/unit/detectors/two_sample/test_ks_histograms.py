@@ -1,11 +1,19 @@
 """Many pairs of histograms at once are judged as each would be alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors import Histogram, ks_histogram
+from detectors import (
+    Histogram,
+    binning_bounds,
+    estimate_variation,
+    estimate_variations,
+    ks_histogram,
+)
 from detectors.errors import (
     EmptySampleError,
     NegativeCountError,
@@ -46,6 +54,43 @@ def test_each_pair_is_judged_as_it_would_be_alone() -> None:
         assert found.statistics[pair] == pytest.approx(alone.statistic, rel=1e-9)
         # The screen knows nothing of ties: it may only be more careful.
         assert found.p_values[pair] >= alone.p_value * (1 - 1e-2)
+
+
+def test_binning_hides_as_much_as_it_would_alone() -> None:
+    reference, current = np.random.default_rng(6).poisson(20, size=(2, 12, 40)).astype(np.float64)
+    bounds, edges = binning_bounds(reference, current), np.arange(13.0)
+    for pair in range(40):
+        alone = ks_histogram(
+            Histogram(edges, reference[:, pair]), Histogram(edges, current[:, pair])
+        )
+        assert bounds[pair] == pytest.approx(alone.error_bound, rel=1e-9)
+
+
+@pytest.mark.parametrize("vary", [False, True])
+@pytest.mark.parametrize("alpha", [0.001, 0.05])
+def test_the_detectable_gap_is_an_upper_bound_and_no_wild_one(vary: bool, alpha: float) -> None:
+    rounds = np.random.default_rng(7).poisson(20, size=(9, 15, 12)).astype(np.float64)
+    reference, current = rounds[:8].sum(axis=0), rounds[8]
+    variations = estimate_variations(rounds[:8]) if vary else None
+    found = ks_histograms(reference.T, current.T, variations=variations)
+    detectable = found.minimum_detectable_effects(alpha=alpha, power=0.5)
+    at_limit = replace(found, statistics=detectable)  # power 1/2: the critical gap itself
+    assert at_limit.p_values == pytest.approx(np.full(15, alpha), rel=0.02)
+    edges = np.arange(13.0)
+    for pair in range(15):
+        variation = (
+            estimate_variation([Histogram(edges, row) for row in rounds[:8, pair]])
+            if vary
+            else None
+        )
+        alone = ks_histogram(
+            Histogram(edges, reference[pair]),
+            Histogram(edges, current[pair]),
+            variation=variation,
+            alpha=alpha,
+        ).minimum_detectable_effect
+        many = found.minimum_detectable_effects(alpha=alpha)[pair]
+        assert alone * 0.98 <= many <= alone * 1.6
 
 
 def test_threads_change_nothing() -> None:
