@@ -4,7 +4,18 @@ from typing import Annotated
 
 import typer
 
-from app.commands import audit, dashboards, db, demo, federations, push, rounds, serve, watch
+from app.commands import (
+    audit,
+    dashboards,
+    db,
+    demo,
+    federations,
+    policy,
+    push,
+    rounds,
+    serve,
+    watch,
+)
 
 cli = typer.Typer(
     name="vigie",
@@ -23,6 +34,7 @@ cli.command("watch")(watch.watch)
 cli.add_typer(db.cli, name="db")
 cli.add_typer(audit.cli, name="audit")
 cli.add_typer(federations.cli, name="federations")
+cli.add_typer(policy.cli, name="policy")
 cli.add_typer(dashboards.cli, name="dashboards")
 
 

@@ -14,23 +14,27 @@ from sqlmodel import Session
 
 from app.core.http import DatabaseDep, SettingsDep
 from app.core.ids import Slug
+from app.core.settings import Settings
 from app.federations import service
 from app.federations.errors import ForbiddenError, UnauthenticatedError
 from app.federations.roles import Permission, Principal
 from app.federations.tables import Federation
 
 _bearer = HTTPBearer(auto_error=False, description="An API key: `vg_...`")
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def _principal(
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-    database: DatabaseDep,
-    settings: SettingsDep,
+def _principal(credentials: Credentials, database: DatabaseDep, settings: SettingsDep) -> Principal:
+    with database.read_scope() as session:
+        return _authenticated(session, credentials, settings)
+
+
+def _authenticated(
+    session: Session, credentials: HTTPAuthorizationCredentials | None, settings: Settings
 ) -> Principal:
     if credentials is None:
         raise UnauthenticatedError
-    with database.read_scope() as session:
-        return service.authenticate(session, credentials.credentials, settings.secret_key)
+    return service.authenticate(session, credentials.credentials, settings.secret_key)
 
 
 Caller = Annotated[Principal, Depends(_principal)]
@@ -41,7 +45,7 @@ class Access:
     """An authorised call: who, and in which federation."""
 
     principal: Principal
-    federation_name: str
+    as_called: Federation  # as it was when the call came; a row of no session
 
     @property
     def actor(self) -> str:
@@ -50,7 +54,7 @@ class Access:
 
     def federation(self, session: Session) -> Federation:
         """The federation, as a row of this session."""
-        return service.visible_to(session, self.principal, self.federation_name)
+        return service.visible_to(session, self.principal, self.as_called.name)
 
 
 def demand(principal: Principal, permission: Permission) -> None:
@@ -66,11 +70,14 @@ def demand(principal: Principal, permission: Permission) -> None:
 def in_federation(permission: Permission) -> Callable[..., Access]:
     """Dependency of routes under `/v1/federations/{federation}`: authorised, or refused."""
 
-    def authorise(federation: Slug, caller: Caller, database: DatabaseDep) -> Access:
+    def authorise(
+        federation: Slug, credentials: Credentials, database: DatabaseDep, settings: SettingsDep
+    ) -> Access:
         with database.read_scope() as session:
-            service.visible_to(session, caller, federation)
+            caller = _authenticated(session, credentials, settings)
+            found = service.visible_to(session, caller, federation)
         demand(caller, permission)
-        return Access(caller, federation)
+        return Access(caller, found)
 
     return authorise
 

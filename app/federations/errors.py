@@ -31,3 +31,29 @@ class NameTakenError(DomainError):
 
     def __init__(self, what: str, name: str) -> None:
         super().__init__(f"There is a {what} named {name} already; choose another name.")
+
+
+class PolicyChangedError(DomainError):
+    """Somebody set another policy since the caller read it."""
+
+    code = "policy_changed"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, expected: int, current: int) -> None:
+        super().__init__(
+            f"The policy in force is version {current}, not {expected}."
+            " Read it, look at what changed, and set yours again."
+        )
+
+
+class PolicyTooLargeError(DomainError):
+    """A policy that says more than any federation has to."""
+
+    code = "policy_too_large"
+    kind = ErrorKind.TOO_LARGE
+
+    def __init__(self, size: int, most: int) -> None:
+        super().__init__(
+            f"The policy takes {size} bytes, and {most} are allowed."
+            " Say it of kinds of subjects (`feature`) where many share it."
+        )

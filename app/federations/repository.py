@@ -1,11 +1,11 @@
-"""All queries on federations and keys."""
+"""All queries on federations, policies and keys."""
 
 from uuid import UUID
 
 from sqlmodel import Session, col, select
 
 from app.core.database import insert_unless_there
-from app.federations.tables import ApiKey, Federation
+from app.federations.tables import ApiKey, Federation, PolicyVersion
 
 
 def federation_named(session: Session, name: str) -> Federation | None:
@@ -34,6 +34,17 @@ def federations_seen_by(session: Session, federation_id: UUID | None) -> list[Fe
     if federation_id is not None:
         query = query.where(Federation.id == federation_id)
     return list(session.exec(query))
+
+
+def policy_version(session: Session, federation_id: UUID, version: int) -> PolicyVersion | None:
+    """One version of a federation's policy."""
+    return session.get(PolicyVersion, (federation_id, version))
+
+
+def policy_versions(session: Session, federation_id: UUID, limit: int) -> list[PolicyVersion]:
+    """The newest versions of a federation's policy, newest first."""
+    query = select(PolicyVersion).where(PolicyVersion.federation_id == federation_id)
+    return list(session.exec(query.order_by(col(PolicyVersion.version).desc()).limit(limit)))
 
 
 def key_with_prefix(session: Session, prefix: str) -> ApiKey | None:

@@ -3,13 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, status
+from fastapi import APIRouter, Depends, Header, Path, Query, Response, status
 
 from app.core.http import ReadSession, SettingsDep, WriteSession
 from app.federations import service
 from app.federations.dependencies import Access, Caller, everywhere, in_federation
 from app.federations.errors import ForbiddenError
-from app.federations.policy import Policy
+from app.federations.policy import Policy, changes
 from app.federations.roles import Permission, Principal
 from app.federations.schemas import (
     FederationIn,
@@ -17,9 +17,13 @@ from app.federations.schemas import (
     IssuedKeyOut,
     KeyIn,
     KeyOut,
+    PolicyAtOut,
+    PolicyChangeOut,
+    PolicyCheckOut,
     PolicyOut,
+    PolicyVersionOut,
 )
-from app.federations.tables import ApiKey, Federation
+from app.federations.tables import ApiKey, Federation, PolicyVersion
 
 router = APIRouter(prefix="/v1/federations", tags=["federations"])
 
@@ -27,6 +31,17 @@ Founder = Annotated[Principal, Depends(everywhere(Permission.MANAGE_FEDERATIONS)
 Reader = Annotated[Access, Depends(in_federation(Permission.READ))]
 PolicySetter = Annotated[Access, Depends(in_federation(Permission.SET_POLICY))]
 KeyManager = Annotated[Access, Depends(in_federation(Permission.MANAGE_KEYS))]
+VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Why = Annotated[
+    str | None,
+    Query(
+        min_length=1, max_length=500, pattern=r"^[^\x00]*$", description="Goes into the history."
+    ),
+]
+IfMatch = Annotated[
+    str | None,
+    Header(pattern=r'^(\*|"[0-9]{1,9}"|[0-9]{1,9})$', description='A version, such as `"3"`.'),
+]
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, response_model=FederationOut)
@@ -50,18 +65,65 @@ def read_federation(access: Reader, session: ReadSession) -> Federation:
 
 
 @router.get("/{federation}/policy")
-def read_policy(access: Reader, session: ReadSession) -> PolicyOut:
-    """The policy in force, with its version."""
+def read_policy(access: Reader, session: ReadSession, response: Response) -> PolicyOut:
+    """The policy in force, with its version, which is the `ETag` too."""
     row = access.federation(session)
-    return PolicyOut(version=row.policy_version, policy=service.policy_of(row))
+    return _in_force(row, service.policy_of(row), response)
 
 
 @router.put("/{federation}/policy")
-def replace_policy(body: Policy, access: PolicySetter, session: WriteSession) -> PolicyOut:
-    """Put a new policy in force; fields left out take their defaults."""
+def replace_policy(
+    body: Policy,
+    access: PolicySetter,
+    session: WriteSession,
+    response: Response,
+    why: Why = None,
+    if_match: IfMatch = None,
+) -> PolicyOut:
+    """Put a new policy in force; fields left out take their defaults.
+
+    With `If-Match` it does so only while that version is in force, else 409.
+    """
     row = access.federation(session)
-    service.set_policy(session, row, body, access.actor)
-    return PolicyOut(version=row.policy_version, policy=body)
+    expected = None if if_match in {None, "*"} else int(str(if_match).strip('"'))
+    service.set_policy(session, row, body, access.actor, why=why, expected=expected)
+    return _in_force(row, body, response)
+
+
+@router.post("/{federation}/policy/check")
+def check_policy(body: Policy, access: Reader, session: ReadSession) -> PolicyCheckOut:
+    """Say what putting this policy in force would change, and change nothing."""
+    row = access.federation(session)
+    service.check_policy(body)
+    found = changes(service.policy_of(row), body)
+    return PolicyCheckOut(
+        version=row.policy_version,
+        policy=body,
+        changes=[PolicyChangeOut.model_validate(change) for change in found],
+    )
+
+
+@router.get("/{federation}/policy/versions", response_model=list[PolicyVersionOut])
+def list_policy_versions(
+    access: Reader, session: ReadSession, limit: Annotated[int, Query(ge=1, le=1000)] = 50
+) -> list[PolicyVersion]:
+    """The newest versions of the policy, newest first; every version is kept."""
+    return service.policy_versions(session, access.federation(session), limit)
+
+
+@router.get("/{federation}/policy/versions/{version}")
+def read_policy_version(
+    version: VersionNumber, access: Reader, session: ReadSession
+) -> PolicyAtOut:
+    """The policy that was in force under this version number."""
+    row = service.policy_version(session, access.federation(session), version)
+    facts = PolicyVersionOut.model_validate(row).model_dump()
+    return PolicyAtOut(**facts, policy=Policy.model_validate(row.document))
+
+
+def _in_force(row: Federation, policy: Policy, response: Response) -> PolicyOut:
+    response.headers["ETag"] = f'"{row.policy_version}"'
+    return PolicyOut(version=row.policy_version, policy=policy)
 
 
 @router.post("/{federation}/keys", status_code=status.HTTP_201_CREATED)

@@ -1,4 +1,4 @@
-"""API bodies of federations and keys."""
+"""API bodies of federations, policies and keys."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -56,6 +56,42 @@ class PolicyOut(BaseModel):
 
     version: int
     policy: Policy
+
+
+class PolicyVersionOut(BaseModel):
+    """A version of the policy: who put it in force, when and why."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    version: int
+    sha256: str = Field(description="Of the policy as JSON with sorted keys and no spaces.")
+    set_by: str
+    set_at: datetime
+    why: str | None
+
+
+class PolicyAtOut(PolicyVersionOut):
+    """A version of the policy, whole."""
+
+    policy: Policy
+
+
+class PolicyChangeOut(BaseModel):
+    """A field that a new policy would change; null on the side that does not have it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    field: str = Field(examples=["drift.effects.score"])
+    before: Any
+    after: Any
+
+
+class PolicyCheckOut(BaseModel):
+    """A policy that could be put in force, with defaults filled in, and what it would change."""
+
+    version: int = Field(description="The version in force, which it is compared with.")
+    policy: Policy
+    changes: list[PolicyChangeOut]
 
 
 class KeyIn(Body):

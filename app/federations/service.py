@@ -1,6 +1,7 @@
 """Decisions on federations, keys and policies."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import Session
@@ -9,13 +10,20 @@ from app.audit import service as audit
 from app.core import clock
 from app.core.errors import NotFoundError
 from app.federations import keys, repository
-from app.federations.errors import NameTakenError, UnauthenticatedError
+from app.federations.errors import (
+    NameTakenError,
+    PolicyChangedError,
+    PolicyTooLargeError,
+    UnauthenticatedError,
+)
 from app.federations.policy import Policy
+from app.federations.policy.document import canonical, document_of, sha256_of
 from app.federations.roles import Principal, Role
 from app.federations.schemas import FederationIn, KeyIn
-from app.federations.tables import ApiKey, Federation
+from app.federations.tables import ApiKey, Federation, PolicyVersion
 
 BOOTSTRAP = "first start"
+MOST_POLICY_BYTES = 256 * 1024
 
 
 def create(session: Session, body: FederationIn, actor: str) -> Federation:
@@ -29,11 +37,12 @@ def create(session: Session, body: FederationIn, actor: str) -> Federation:
         title=body.title,
         min_cohort_size=body.min_cohort_size,
         cohort_tags=dict(body.cohort_tags),
-        policy=Policy().model_dump(mode="json"),
+        policy=document_of(Policy()),
         created_at=clock.now(),
     )
     if not repository.insert_federation(session, federation):
         raise NameTakenError("federation", body.name)
+    _keep_version(session, federation, actor, None)
     audit.record(
         session,
         actor=actor,
@@ -80,13 +89,70 @@ def policy_of(federation: Federation) -> Policy:
     return Policy.model_validate(federation.policy)
 
 
-def set_policy(session: Session, federation: Federation, policy: Policy, actor: str) -> None:
-    """Put a new policy in force, under the next version number."""
+def policy_at(session: Session, federation: Federation, version: int) -> Policy:
+    """The policy that was in force under a version number, as verdicts name it.
+
+    Raises:
+        NotFoundError: if the federation never had a version of that number.
+    """
+    return Policy.model_validate(policy_version(session, federation, version).document)
+
+
+def policy_version(session: Session, federation: Federation, version: int) -> PolicyVersion:
+    """One version of the policy, with who set it, when and why.
+
+    Raises:
+        NotFoundError: if the federation never had a version of that number.
+    """
+    row = repository.policy_version(session, federation.id, version)
+    if row is None:
+        raise NotFoundError("policy version", version)
+    return row
+
+
+def policy_versions(
+    session: Session, federation: Federation, limit: int = 50
+) -> list[PolicyVersion]:
+    """The newest versions of the policy, newest first."""
+    return repository.policy_versions(session, federation.id, limit)
+
+
+def check_policy(policy: Policy) -> dict[str, Any]:
+    """The document that a policy is stored as.
+
+    Raises:
+        PolicyTooLargeError: if it is over the cap.
+    """
+    document = document_of(policy)
+    if (size := len(canonical(document))) > MOST_POLICY_BYTES:
+        raise PolicyTooLargeError(size, MOST_POLICY_BYTES)
+    return document
+
+
+def set_policy(
+    session: Session,
+    federation: Federation,
+    policy: Policy,
+    actor: str,
+    *,
+    why: str | None = None,
+    expected: int | None = None,
+) -> None:
+    """Put a new policy in force, under the next version number.
+
+    Raises:
+        PolicyChangedError: if version `expected`, where one is given, is no longer in force.
+        PolicyTooLargeError: if it is over the cap.
+    """
+    document = check_policy(policy)
     repository.lock_federation(session, federation)
+    if expected is not None and expected != federation.policy_version:
+        raise PolicyChangedError(expected, federation.policy_version)
     before = {"version": federation.policy_version, "policy": federation.policy}
-    federation.policy = policy.model_dump(mode="json")
+    federation.policy = document
     federation.policy_version += 1
     session.add(federation)
+    _keep_version(session, federation, actor, why)
     audit.record(
         session,
         actor=actor,
@@ -95,7 +161,22 @@ def set_policy(session: Session, federation: Federation, policy: Policy, actor: 
         federation_id=federation.id,
         before=before,
         after={"version": federation.policy_version, "policy": federation.policy},
+        why=why,
     )
+
+
+def _keep_version(session: Session, federation: Federation, actor: str, why: str | None) -> None:
+    """Keep the policy in force in the history."""
+    kept = PolicyVersion(
+        federation_id=federation.id,
+        version=federation.policy_version,
+        document=federation.policy,
+        sha256=sha256_of(federation.policy),
+        set_by=actor,
+        set_at=clock.now(),
+        why=why,
+    )
+    session.add(kept)
 
 
 def issue_key(

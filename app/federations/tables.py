@@ -1,4 +1,4 @@
-"""Federations, which are the tenants, and the keys that open them."""
+"""Federations, which are the tenants; their policies; and the keys that open them."""
 
 from datetime import datetime
 from secrets import token_hex
@@ -30,6 +30,21 @@ class Federation(SQLModel, table=True):
     salt: str = Field(
         default_factory=lambda: token_hex(32), repr=False, sa_column_kwargs={"server_default": "00"}
     )
+
+
+class PolicyVersion(SQLModel, table=True):
+    """A policy that is or was in force; every version is kept, since verdicts name theirs."""
+
+    __tablename__ = "policies"
+    __table_args__ = (CheckConstraint("version >= 1", name="version"),)
+
+    federation_id: UUID = Field(foreign_key="federations.id", primary_key=True)
+    version: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    document: dict[str, Any] = Field(sa_type=Json)
+    sha256: str  # of the document: JSON with sorted keys and no spaces; hex
+    set_by: str
+    set_at: datetime = Field(sa_type=Utc)
+    why: str | None = None
 
 
 class ApiKey(SQLModel, table=True):

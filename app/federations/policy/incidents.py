@@ -1,0 +1,46 @@
+"""When verdicts become an incident, and how bad it is."""
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+from pydantic import Field
+
+from app.core.ids import Slug
+from app.federations.policy.part import MOST_ROUNDS, PolicyPart, Severity
+
+MOST_MODELS = 1_000
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)  # the least first
+
+
+class IncidentPolicy(PolicyPart):
+    """When verdicts become an incident."""
+
+    scopes: tuple[Literal["federation", "cohort", "client"], ...] = Field(
+        default=("federation", "cohort"),
+        description="Scopes whose drift opens an incident; drift in the others is evidence.",
+    )
+    persistence: int = Field(
+        default=1, ge=1, le=MOST_ROUNDS, description="Rounds with drift that open an incident ..."
+    )
+    window: int = Field(
+        default=1, ge=1, le=MOST_ROUNDS, description="... among this many judged rounds in a row."
+    )
+    quiet_rounds: int = Field(
+        default=3,
+        ge=1,
+        le=MOST_ROUNDS,
+        description="Rounds in a row without evidence that resolve it.",
+    )
+    critical_ratio: float = Field(
+        default=2.0, ge=1, description="Effect over threshold from which it is critical."
+    )
+    least_severity: Mapping[Slug, Severity] = Field(
+        default_factory=dict,
+        max_length=MOST_MODELS,
+        description="Least severity of a model's incidents, by model, for models that much rests"
+        " on.",
+    )
+
+    def at_least(self, model: str, severity: Severity) -> Severity:
+        """A severity, raised to the least of that model's incidents."""
+        return max(severity, self.least_severity.get(model, "info"), key=SEVERITIES.index)

@@ -1,0 +1,53 @@
+"""What happens to a model after drift: retraining, and the comparison that follows."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from app.federations.policy.part import (
+    MOST,
+    MOST_HOURS,
+    MOST_ROUNDS,
+    PolicyPart,
+    Probability,
+    Severity,
+)
+
+
+class RetrainingPolicy(PolicyPart):
+    """When an incident asks for retraining."""
+
+    automatic: bool = Field(default=True, description="Ask without a person.")
+    severities: tuple[Severity, ...] = Field(
+        default=("warning", "critical"), description="Severities that ask for retraining."
+    )
+    families: tuple[Literal["concept", "data"], ...] = Field(
+        default=("concept",), description="Families of drift that retraining can mend."
+    )
+    cooldown_rounds: int = Field(
+        default=8, ge=0, le=MOST, description="Global steps between two requests for a model."
+    )
+    expire_hours: float = Field(
+        default=72, gt=0, le=MOST_HOURS, description="Hours until an unclaimed request expires."
+    )
+    rounds: int = Field(
+        default=20, ge=1, le=MOST_ROUNDS, description="FL rounds that a request asks for."
+    )
+    window_rounds: int = Field(
+        default=8,
+        ge=1,
+        le=MOST_ROUNDS,
+        description="Newest rounds of data that retraining should use.",
+    )
+
+
+class CanaryPolicy(PolicyPart):
+    """What the comparison of a candidate with the champion asks for."""
+
+    min_rounds: int = Field(
+        default=2, ge=1, le=MOST_ROUNDS, description="Canary rounds before a recommendation."
+    )
+    non_inferiority_margin: float = Field(
+        default=0.005, ge=0, description="Log loss (nats per example) that the candidate may lose."
+    )
+    confidence: Probability = Field(default=0.95, description="Of intervals and tests.")
