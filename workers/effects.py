@@ -37,12 +37,15 @@ class External(Generic[Work, Result]):
     """An effect on another service: prepared from the database, performed outside any transaction.
 
     `perform` happens at least once and must be idempotent; `record` happens once. `prepare` says
-    None when there is nothing to do any more.
+    None when there is nothing to do any more. After so many failed `attempts` the row is given up,
+    and `given_up` told of it.
     """
 
     prepare: Callable[[Session, UUID], Work | None]
     perform: Callable[[Work], Result]
     record: Callable[[Session, UUID, Result], None]
+    given_up: outbox.GivenUp | None = None
+    attempts: int = outbox.MAX_FAILURES
 
     def run(self, database: Database, row_id: UUID) -> None:
         """Prepare, perform, then record and settle the row in one transaction."""
@@ -57,7 +60,7 @@ class External(Generic[Work, Result]):
                 return
             result = self.perform(work)
         except Exception as error:  # noqa: BLE001 - another service's failures must not lose the row
-            outbox.fail(database, row_id, error)
+            outbox.fail(database, row_id, error, attempts=self.attempts, given_up=self.given_up)
             return
         outbox.settle(database, row_id, lambda session, same: self.record(session, same, result))
 

@@ -4,15 +4,26 @@ from typing import Any
 
 from app.core.settings import Settings
 
-SWEEP, RELEASE_LEASES, REPEAT_ALERTS, CLOSE_ROUNDS, FORGET_RECORDS = (
+(
+    SWEEP,
+    RELEASE_LEASES,
+    REPEAT_ALERTS,
+    CLOSE_ROUNDS,
+    FORGET_RECORDS,
+    SEND_OVERDUE,
+    CATCH_UP,
+) = (
     "periodic.sweep",
     "periodic.release_leases",
     "periodic.repeat_alerts",
     "periodic.close_rounds",
     "periodic.forget_records",
+    "periodic.send_overdue",
+    "periodic.catch_up",
 )
 LEASE_CHECK_SECONDS, ALERT_REPEAT_SECONDS = 10.0, 60.0
 ROUND_CHECK_SECONDS, RETENTION_SECONDS = 10.0, 3600.0
+OVERDUE_SECONDS, CATCH_UP_SECONDS = 2.0, 30.0
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -25,5 +36,7 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
             (REPEAT_ALERTS, ALERT_REPEAT_SECONDS),
             (CLOSE_ROUNDS, ROUND_CHECK_SECONDS),
             (FORGET_RECORDS, RETENTION_SECONDS),
+            (SEND_OVERDUE, OVERDUE_SECONDS),
+            (CATCH_UP, CATCH_UP_SECONDS),
         )
     }

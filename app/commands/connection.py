@@ -25,13 +25,15 @@ Federation = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
 
-# By status: what to do about it.
+# By code: what to do about it on a command line; for others the client's own advice serves.
 _ADVICE = {
-    401: "Set VIGIE_KEY to a key of this federation; `vigie federations key` issues one.",
-    403: "Take a key of another role; docs/reference/roles.md says which may do what.",
-    404: "Check --federation, and that the key is for it.",
-    409: "To correct a round, push it whole with a higher `attempt`.",
-    413: "Send the round in several pushes, or raise VIGIE_MAX_BODY_BYTES on the service.",
+    "unauthenticated": "Set VIGIE_KEY to a key of this federation; `vigie federations key` issues"
+    " one.",
+    "forbidden": "Take a key of another role; docs/reference/roles.md says which may do what.",
+    "not_found": "Check --federation, and that the key is for it.",
+    "conflicting_push": "To correct a round, push it whole with a higher `attempt`.",
+    "body_too_large": "Send the round in several pushes, or raise VIGIE_MAX_BODY_BYTES on the"
+    " service.",
 }
 
 
@@ -66,8 +68,9 @@ def open_api(url: str, key: str, federation: str) -> "VigieApi":
 def told(error: "VigieError") -> str:
     """What the service said is wrong, field by field, and what to do about it."""
     fields = [f"  {item.field}: {item.message}" for item in error.errors]
-    advice = [_ADVICE[error.status]] if error.status in _ADVICE else []
-    return "\n".join([f"{error.status} {error.code}: {error.detail}", *fields, *advice])
+    advice = _ADVICE.get(error.code, error.advice)
+    lines = [f"{error.status} {error.code}: {error.detail}", *fields, advice]
+    return "\n".join(line for line in lines if line)
 
 
 def fail(message: str) -> NoReturn:

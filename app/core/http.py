@@ -11,17 +11,18 @@ from app.core.pressure import Pressure
 from app.core.settings import Settings
 
 
-def _settings(request: Request) -> Settings:
+# `async`, though they never wait: each `def` would cost a request a change of threads.
+async def _settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
 
-def _database(request: Request) -> Database:
+async def _database(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
 
 
-def _pressure(request: Request) -> Pressure:
+async def _pressure(request: Request) -> Pressure:
     pressure: Pressure = request.app.state.pressure
     return pressure
 

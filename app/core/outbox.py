@@ -122,9 +122,23 @@ def pending(database: Database, row_id: UUID) -> UUID | None:
         return row.subject if row is not None and row.state == OutboxState.PENDING else None
 
 
-def fail(database: Database, row_id: UUID, error: Exception) -> OutboxState:
-    """Count a failure of work that was done outside `settle`, such as a call to another service."""
-    return _record_failure(database, row_id, error)
+GivenUp = Callable[[Session, UUID, str], None]
+
+
+def fail(
+    database: Database,
+    row_id: UUID,
+    error: Exception,
+    *,
+    attempts: int = MAX_FAILURES,
+    given_up: GivenUp | None = None,
+) -> OutboxState:
+    """Count a failure of work that was done outside `settle`, such as a call to another service.
+
+    With the last of its `attempts` the row is given up, and `given_up` told of its subject and the
+    error in the same transaction.
+    """
+    return _record_failure(database, row_id, error, attempts, given_up)
 
 
 def depth(session: Session) -> dict[str, int]:
@@ -160,14 +174,22 @@ def _locked(session: Session, row_id: UUID) -> OutboxRow | None:
     return session.exec(select(OutboxRow).where(OutboxRow.id == row_id).with_for_update()).first()
 
 
-def _record_failure(database: Database, row_id: UUID, error: Exception) -> OutboxState:
+def _record_failure(
+    database: Database,
+    row_id: UUID,
+    error: Exception,
+    attempts: int = MAX_FAILURES,
+    given_up: GivenUp | None = None,
+) -> OutboxState:
     with database.session_scope() as session:
         row = _locked(session, row_id)
         if row is None or row.state != OutboxState.PENDING:
             return OutboxState.DONE
         row.failures += 1
         row.last_error = f"{type(error).__name__}: {error}"[:2000]
-        if row.failures >= MAX_FAILURES:
+        if row.failures >= attempts:
             row.state = OutboxState.FAILED
+            if given_up is not None:
+                given_up(session, row.subject, row.last_error)
         log.warning("outbox.effect_failed", task=row.task, row=str(row_id), error=row.last_error)
         return OutboxState(row.state)

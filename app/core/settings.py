@@ -50,6 +50,20 @@ class Settings(BaseSettings):
     public_url: str = Field(
         default="http://127.0.0.1:8000", description="Address that people use, for links in alerts."
     )
+    dashboard_url: str | None = Field(
+        default=None, description="Address of the federation's dashboard, for links in alerts."
+    )
+    runbook_url: str = Field(
+        default="https://github.com/vigie-monitoring/vigie/blob/main/docs/runbooks",
+        description="Folder of the runbooks, for links in alerts.",
+    )
+    delivery_seconds: float = Field(
+        default=10.0, gt=0, le=60, description="Most seconds that one attempt to tell takes."
+    )
+    webhook_private_addresses: bool = Field(
+        default=False,
+        description="Let webhooks go to private, loopback and link-local addresses, and over http.",
+    )
     secure_cookies: bool | None = Field(
         default=None, description="Send cookies over HTTPS only; default: if public_url is https."
     )

@@ -1,48 +1,59 @@
 """Distributions over rounds: the middle one of the newest rounds against the reference's."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from app.drift.findings import Case, Finding, kind_of
-from app.drift.scopes import Scope
-from detectors import (
-    DetectorError,
-    Histogram,
-    Outcome,
-    TwoSampleResult,
-    energy_histogram,
-    estimate_variation,
-    ks_histogram,
-    merge,
-)
+import detectors
+from app.drift.findings import Case, Finding
+from app.drift.scopes import Summary
+from app.federations.policy.catalogue import DETECTORS
+from detectors import DetectorError, Histogram, Outcome, TwoSampleResult, estimate_variation, merge
 
-Test = Callable[..., TwoSampleResult]
+# Their effects are how far examples moved, in the subject's own unit.
+DISTANCES = frozenset({"energy", "wasserstein"})
 
 
-def judge_distribution(case: Case, scope: Scope, subject: str) -> Iterator[Finding]:
-    """Kolmogorov-Smirnov where bins have an order; at federation level energy distance too.
+def judge_distribution(case: Case, at: int, subject: str) -> Iterator[Finding]:
+    """The policy's tests of a distribution; in cohorts one of them, since there are many.
 
-    Categories have no order, so energy distance alone judges them, in every scope.
+    That one is Kolmogorov-Smirnov where bins have an order, and else energy distance. `at` is the
+    position of the scope among the case's.
     """
-    reference = [h for m in case.reference if (h := scope.histogram(m, subject)) is not None]
-    latest = [h for m in case.latest if (h := scope.histogram(m, subject)) is not None]
+    judged = case.judged(subject)
+    reference = _histograms(case.before, at, subject)
+    latest = _histograms(case.after, at, subject)
     if not reference or not latest:
         return
-    gap = case.policy.effects.of(kind_of(subject))
-    if reference[0].categorical:
-        finding = Finding(subject, scope, "energy", Outcome.STABLE, "probability", gap)
-        yield _middle_round(finding, energy_histogram, reference, latest)
-        return
-    finding = Finding(subject, scope, "ks", Outcome.STABLE, "probability", gap)
-    yield _middle_round(finding, ks_histogram, reference, latest)
-    if scope.kind == "federation":
-        move = case.policy.energy_effect * reference[0].sd
-        unit = case.units.get(subject, "")
-        finding = Finding(subject, scope, "energy", Outcome.STABLE, unit, move)
-        yield _middle_round(finding, energy_histogram, reference, latest)
+    main = "energy" if reference[0].categorical else "ks"
+    for name, parameters in judged.detectors.items():
+        if _fits(name, reference[0]) and (case.scopes[at].kind == "federation" or name == main):
+            finding = _asked(case, at, subject, name, reference[0])
+            yield _middle_round(finding, reference, latest, parameters)
+
+
+def _asked(case: Case, at: int, subject: str, detector: str, first: Histogram) -> Finding:
+    judged, unit = case.judged(subject), case.units.get(subject, "")
+    if detector in DISTANCES and not first.categorical:
+        move = case.policy.energy_effect * first.sd
+        return Finding(subject, case.scopes[at], detector, Outcome.STABLE, unit, move)
+    scope = case.scopes[at]
+    return Finding(subject, scope, detector, Outcome.STABLE, judged.unit, judged.effect)
+
+
+def _fits(detector: str, histogram: Histogram) -> bool:
+    shape = "categories" if histogram.categorical else "ordered"
+    return shape in DETECTORS[detector].judges
+
+
+def _histograms(rounds: Sequence[Summary], at: int, subject: str) -> list[Histogram]:
+    return [h for summary in rounds if (h := summary.histogram(at, subject)) is not None]
 
 
 def _middle_round(
-    finding: Finding, test: Test, reference: Sequence[Histogram], latest: Sequence[Histogram]
+    finding: Finding,
+    reference: Sequence[Histogram],
+    latest: Sequence[Histogram],
+    parameters: Mapping[str, Any],
 ) -> Finding:
     """The test's answer for the middle one of the newest rounds, by effect.
 
@@ -50,9 +61,22 @@ def _middle_round(
     to be small.
     """
     try:
-        pooled, variation = merge(reference), estimate_variation(reference)
-        results = [test(pooled, histogram, variation=variation) for histogram in latest]
+        results = _results(finding.detector, reference, latest, parameters)
     except DetectorError as error:
         return finding.insufficient(str(error))
     middle = sorted(results, key=lambda result: result.effect)[(len(results) - 1) // 2]
     return finding.answered(middle)
+
+
+def _results(
+    detector: str,
+    reference: Sequence[Histogram],
+    latest: Sequence[Histogram],
+    parameters: Mapping[str, Any],
+) -> list[TwoSampleResult]:
+    told = DETECTORS[detector]
+    assert told.test is not None
+    test = getattr(detectors, told.test)
+    rounds = {"variation": estimate_variation(reference)} if told.takes_variation else {}
+    pooled = merge(reference)
+    return [test(pooled, histogram, **rounds, **parameters) for histogram in latest]

@@ -1,17 +1,34 @@
 """What judging works on and answers with: a case, and findings before they become verdicts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from app.drift.measurements import FEATURE, PREDICTION, SCORE, RoundMeasure
-from app.drift.scopes import Scope
-from app.federations.policy import DriftPolicy
+from app.drift.measurements import (
+    CALIBRATION,
+    FEATURE,
+    FORGETTING,
+    LABEL,
+    PREDICTION,
+    SCORE,
+    SKEW,
+    Mask,
+    RoundMeasure,
+)
+from app.drift.scopes import Known, Places, Scope, Summary, scopes_of, summarise
+from app.federations.policy import DriftPolicy, ResolvedSubject
+from app.rounds.records import Pseudonyms
 from detectors import Outcome, TwoSampleResult
 
-CONCEPT, DATA = "concept", "data"
+CONCEPT, DATA, TAKING_PART = "concept", "data", "participation"
+FAMILIES = {
+    **dict.fromkeys(("log_loss", "error_rate", LABEL, CALIBRATION, FORGETTING), CONCEPT),
+    **dict.fromkeys((SCORE, PREDICTION, FEATURE, SKEW), DATA),
+}
+RATIO = "ratio"  # the unit of effects that are changes over the reference's own level
 
 
 @dataclass(frozen=True)
@@ -33,7 +50,7 @@ class Finding:
 
     @property
     def family(self) -> str:
-        """`concept` needs labels, `data` needs none."""
+        """`concept` needs labels, `data` none; `participation` is how rounds go."""
         return family_of(self.subject)
 
     def answered(self, result: TwoSampleResult) -> "Finding":
@@ -66,7 +83,7 @@ class Finding:
 
 def family_of(subject: str) -> str:
     """The family of a subject: what moves together and is mended together."""
-    return DATA if kind_of(subject) in {SCORE, PREDICTION, FEATURE} else CONCEPT
+    return FAMILIES.get(kind_of(subject), TAKING_PART)
 
 
 def kind_of(subject: str) -> str:
@@ -74,22 +91,83 @@ def kind_of(subject: str) -> str:
     return subject.partition(":")[0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
-    """A round to judge: the reference, the rounds since (the newest is judged), the policy."""
+    """A round to judge: the reference's rounds, the newest rounds (the last is judged), the policy.
+
+    `rounds_since` counts the rounds since the reference, the judged one among them. Subjects of
+    another `season_rounds` than the case's are judged in a case of their own. `mine` says which
+    clients it is about, if not about all.
+    """
 
     reference: Sequence[RoundMeasure]
-    since: Sequence[RoundMeasure]
+    latest: Sequence[RoundMeasure]
+    rounds_since: int
     policy: DriftPolicy
     min_cohort_size: int
     units: Mapping[str, str]
+    season_rounds: int | None = None
+    mine: Callable[[Pseudonyms], Mask] | None = None
 
     @property
     def current(self) -> RoundMeasure:
         """The round that is judged."""
-        return self.since[-1]
+        return self.latest[-1]
 
-    @property
-    def latest(self) -> Sequence[RoundMeasure]:
-        """The newest rounds, whose median is judged."""
-        return self.since[-self.policy.latest_rounds :]
+    @cached_property
+    def rates(self) -> list[str]:
+        """The rates that the reference tells, and that are judged."""
+        whole = {name for measure in self.reference for name in measure.whole}
+        return self._in_season(whole.union(self.client_rates))
+
+    @cached_property
+    def client_rates(self) -> list[str]:
+        """Those of them that clients tell."""
+        return self._in_season({name for measure in self.reference for name in measure.rates})
+
+    @cached_property
+    def histograms(self) -> list[str]:
+        """The distributions that the reference tells, and that are judged."""
+        return self._in_season({name for one in self.reference for name in one.histograms})
+
+    def _in_season(self, told: Iterable[str]) -> list[str]:
+        resolved = [self.judged(name) for name in sorted(told)]
+        return [
+            one.name for one in resolved if one.judged and one.season_rounds == self.season_rounds
+        ]
+
+    def judged(self, subject: str) -> ResolvedSubject:
+        """How the policy has a subject judged."""
+        return self.policy.subject(subject)
+
+    @cached_property
+    def known(self) -> Known:
+        """The reference's clients."""
+        return Known.of(self.reference)
+
+    @cached_property
+    def places_before(self) -> list[Places]:
+        """Where each reference round's clients stand among the known ones."""
+        return [self.known.places(measure.clients) for measure in self.reference]
+
+    @cached_property
+    def places_after(self) -> list[Places]:
+        """Where each of the newest rounds' clients stand among the known ones; -1: nowhere."""
+        return [self.known.places(measure.clients) for measure in self.latest]
+
+    @cached_property
+    def scopes(self) -> list[Scope]:
+        """The federation and the cohorts that are judged."""
+        return scopes_of(self.known, self.current, self.min_cohort_size)
+
+    @cached_property
+    def before(self) -> list[Summary]:
+        """What each scope said in the reference's rounds."""
+        pairs = zip(self.reference, self.places_before, strict=True)
+        return [summarise(measure, places, self.scopes) for measure, places in pairs]
+
+    @cached_property
+    def after(self) -> list[Summary]:
+        """What each scope says in the newest rounds."""
+        pairs = zip(self.latest, self.places_after, strict=True)
+        return [summarise(measure, places, self.scopes) for measure, places in pairs]

@@ -6,62 +6,58 @@ a practical effect as well as a small p-value, under one false discovery rate fo
 subjects in each kind of scope.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from app.drift.client_findings import DRIFT, INSUFFICIENT, ClientFindings
 from app.drift.distributions import judge_distribution
 from app.drift.findings import Case, Finding
-from app.drift.rates import judge_rate, watch_rate
-from app.drift.scopes import Scope, ScopeKind, scopes_of
+from app.drift.rates import MEDIAN_SHIFT, judge_rate
+from app.drift.scopes import ScopeKind
 from app.drift.showing import Showing
+from app.drift.splitting import Splitting
 from app.federations.policy import DriftPolicy
 from detectors import Outcome, benjamini_hochberg
 
 
-def judge(case: Case) -> list[Finding]:
-    """Judge the newest round of a case: every finding, with its error budget spent."""
-    findings: list[Finding] = []
+def judge(case: Case, alarms: Iterable[Finding] = (), others: Iterable[Case] = ()) -> list[Finding]:
+    """Judge the newest round of a case in the federation and its cohorts, the error budget spent.
+
+    `alarms` are findings on it without a p-value, which no budget is charged with; `others` are
+    cases of the same round with other subjects.
+    """
+    found = [*_settled(case, (*_tested(case), *alarms))]
+    for other in others:
+        found += _settled(other, _tested(other))
+    return _decided(found, case.policy)
+
+
+def _settled(case: Case, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Findings as they may be told: without numbers of few, or where evidence is missing."""
     showing = Showing(case)
-    for scope in scopes_of(case.reference, case.current, case.min_cohort_size):
-        missing = _missing_evidence(case, scope)
-        made = [showing.settled(finding) for finding in _scope_findings(case, scope)]
-        findings += [finding.insufficient(missing) for finding in made] if missing else made
-    return _decided(findings, case.policy)
+    missing = [_missing_evidence(case, at) for at in range(len(case.scopes))]
+    why = {scope.key: words for scope, words in zip(case.scopes, missing, strict=True)}
+    for finding in findings:
+        words, settled = why[finding.scope.key], showing.settled(finding)
+        yield settled.insufficient(words) if words else settled
 
 
-def _missing_evidence(case: Case, scope: Scope) -> str | None:
-    """Why this scope cannot be judged in this round, in words; None when it can."""
-    policy = case.policy
-    if len(case.since) < policy.latest_rounds:
-        return f"{len(case.since)} of {policy.latest_rounds} rounds since the reference"
-    examples = sum(client.n for _, client in scope.present(case.current))
-    if examples < policy.min_examples:
-        return f"{examples} examples; at least {policy.min_examples} are asked for"
-    return _missing_clients(case, scope)
+def with_breadth(finding: Finding, clients: Sequence[ClientFindings]) -> Finding:
+    """A finding on the federation with how many clients were judged, drifted, and moved with it.
 
-
-def _missing_clients(case: Case, scope: Scope) -> str | None:
-    policy = case.policy
-    if scope.kind != "federation":
-        return None
-    clients = len(scope.present(case.current)) * case.current.stands_for
-    least = max(policy.min_clients, case.min_cohort_size)
-    if clients < least:
-        return f"{clients} clients; at least {least} are asked for"
-    share = scope.participation(case.current)
-    if share < policy.min_participation:
-        return f"{share:.0%} of the reference's examples; {policy.min_participation:.0%} asked for"
-    return None
-
-
-def _scope_findings(case: Case, scope: Scope) -> Iterator[Finding]:
-    told = [client for measure in case.reference for client in measure.clients.values()]
-    for subject in sorted({name for client in told for name in client.rates}):
-        yield judge_rate(case, scope, subject)
-        if scope.kind == "federation":
-            yield from watch_rate(case, scope, subject)
-    for subject in sorted({name for client in told for name in client.histograms}):
-        yield from judge_distribution(case, scope, subject)
+    Where clients are not judged by its detector it is told of the one that tests them.
+    """
+    tested = [one for one in clients if one.subject == finding.subject and one.tested]
+    same = (one for one in tested if one.detector == finding.detector)
+    each = next(same, next(iter(tested), None))
+    if each is None or finding.scope.kind != "federation":
+        return finding
+    breadth = {
+        "clients_judged": len(each.clients) - each.count(INSUFFICIENT),
+        "clients_drifting": each.count(DRIFT),
+        "clients_moved": each.moved_with(finding.effect),
+    }
+    return replace(finding, explanation={**finding.explanation, **breadth})
 
 
 def error_budget(policy: DriftPolicy, kind: ScopeKind) -> float:
@@ -69,6 +65,40 @@ def error_budget(policy: DriftPolicy, kind: ScopeKind) -> float:
     if kind == "cohort":
         return policy.cohort_false_discovery_rate
     return policy.false_discovery_rate
+
+
+def _missing_evidence(case: Case, at: int) -> str | None:
+    """Why this scope cannot be judged in this round, in words; None when it can."""
+    policy = case.policy
+    if case.rounds_since < policy.latest_rounds:
+        return f"{case.rounds_since} of {policy.latest_rounds} rounds since the reference"
+    examples = round(case.after[-1].examples[at])
+    if examples < policy.min_examples:
+        return f"{examples} examples; at least {policy.min_examples} are asked for"
+    return _missing_clients(case, at) if case.scopes[at].kind == "federation" else None
+
+
+def _missing_clients(case: Case, at: int) -> str | None:
+    policy, summary = case.policy, case.after[-1]
+    clients = int(summary.clients[at]) * case.current.stands_for
+    least = max(policy.min_clients, case.min_cohort_size)
+    if clients < least:
+        return f"{clients} clients; at least {least} are asked for"
+    share = summary.participation[at]
+    if share < policy.min_participation:
+        return f"{share:.0%} of the reference's examples; {policy.min_participation:.0%} asked for"
+    return None
+
+
+def _tested(case: Case) -> Iterator[Finding]:
+    splitting = Splitting(case)
+    for at in range(len(case.scopes)):
+        wide = case.scopes[at].kind == "federation"
+        for subject in case.rates if wide else case.client_rates:
+            if MEDIAN_SHIFT in case.judged(subject).detectors:
+                yield judge_rate(case, at, subject, splitting)
+        for subject in case.histograms:
+            yield from judge_distribution(case, at, subject)
 
 
 def _decided(findings: Sequence[Finding], policy: DriftPolicy) -> list[Finding]:

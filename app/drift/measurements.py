@@ -1,69 +1,129 @@
-"""What a round says of one model version: per client, sums and histograms that can be merged."""
+"""What a round says of one model version: by client, sums and histograms that can be merged."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
+from app.drift.agreeing import consensus_of
+from app.drift.taking_part import rates_of
 from app.rounds.disclosure import clients_of_a_record
-from app.rounds.reports import ClientReport
-from app.rounds.schemas import BinSpecIn, CategoricalBins
+from app.rounds.layout import COHORT
+from app.rounds.layout import FEATURE as FEATURE_COLUMN
+from app.rounds.records import Counted, Pseudonyms, Records
+from app.rounds.schemas import BinSpecIn, CategoricalBins, ScoreBins
 from app.rounds.tables import Round
-from detectors import Histogram
 
 LABEL, PREDICTION, SCORE, FEATURE = "label", "prediction", "score", "feature"
+CALIBRATION, SKEW, FORGETTING = "calibration", "skew", "forgetting"
+CANARY = "canary."
+BINARY = 2  # labels
+OWN_RATES = {
+    "update_norm": "update.norm",
+    "update_cosine": "update.cosine",
+    "train_ms": "resources.train_ms",
+    "peak_mb": "resources.peak_mb",
+}
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class ClientMeasure:
-    """One client's part of a round.
+@dataclass(frozen=True, eq=False)
+class Binned:
+    """Counts of all clients on the same bins, shape (clients, bins).
 
-    `rates` are means per example (log loss in nats, error rate and label shares as probabilities);
-    `histograms` are counts on the federation's shared bins.
+    Rows of clients that did not tell are zero and not `told`; no told row is without examples.
     """
 
-    client: str
-    cohorts: Mapping[str, str]
-    n: int
-    rates: Mapping[str, float]
-    histograms: Mapping[str, Histogram]
+    edges: Floats
+    counts: Floats
+    told: Mask
+    categorical: bool = False
+    noise_sd: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RoundMeasure:
-    """One round's measures of one model version, by client.
+    """One round's measures of one model version; row i is one client's everywhere.
 
-    Under secure aggregation a record is the sum over a cohort, and stands for so many clients.
+    `clients` are ordered; `tags` holds each cohort tag's value by client, "" without one; `n` are
+    examples. `rates` are means per example (log loss in nats, error rate and label shares as
+    probabilities), NaN where a client told nothing. Under secure aggregation a record is the sum
+    over a cohort, and `stands_for` so many clients. `whole` are rates of the round that no single
+    client tells, such as how many took part.
     """
 
     round_id: UUID
     step: int
-    clients: Mapping[str, ClientMeasure]
+    clients: Pseudonyms
+    tags: Mapping[str, NDArray[np.str_]]
+    n: Floats
+    rates: Mapping[str, Floats]
+    histograms: Mapping[str, Binned]
     stands_for: int = 1
+    whole: Mapping[str, float] = field(default_factory=dict)
 
-    @property
-    def n(self) -> int:
-        """Examples of all clients together."""
-        return sum(measure.n for measure in self.clients.values())
+    def telling(self, subject: str) -> Mask:
+        """Which clients told a subject."""
+        if subject in self.rates:
+            return ~np.isnan(self.rates[subject])
+        if subject in self.histograms:
+            return self.histograms[subject].told
+        return np.zeros(len(self.clients), dtype=np.bool_)
+
+    def of(self, chosen: Mask) -> "RoundMeasure":
+        """The part of it that these clients said."""
+        return RoundMeasure(
+            self.round_id,
+            self.step,
+            self.clients[chosen],
+            {tag: values[chosen] for tag, values in self.tags.items()},
+            self.n[chosen],
+            {subject: values[chosen] for subject, values in self.rates.items()},
+            {subject: _part(binned, chosen) for subject, binned in self.histograms.items()},
+            self.stands_for,
+            self.whole,
+        )
 
 
-def measure_rounds(
-    rounds: Sequence[Round],
-    reports: Iterable[ClientReport],
-    bins: Mapping[str, BinSpecIn],
+def measure_round(
+    round_: Round,
+    records: Records,
+    bins: BinSpecIn | None,
     version: str,
-) -> list[RoundMeasure]:
-    """Measures of `version` in each round; `bins` holds the bin specs that the rounds name."""
-    by_round: dict[UUID, list[ClientReport]] = {round_.id: [] for round_ in rounds}
-    for report in reports:
-        by_round[report.round_id].append(report)
-    return [
-        _measure_round(round_, by_round[round_.id], bins.get(round_.bin_spec or ""), version)
-        for round_ in rounds
-    ]
+    refused: Mapping[str, int] | None = None,
+) -> RoundMeasure:
+    """Measures of `version` in a round, from its records.
+
+    `bins` is the bin spec that the round names; `refused` counts its refused records by code.
+    """
+    answered = _answered(records)
+    return RoundMeasure(
+        round_id=round_.id,
+        step=round_.global_step,
+        clients=records.clients[answered],
+        tags={
+            name.removeprefix(COHORT): values[answered]
+            for name, values in records.texts.items()
+            if name.startswith(COHORT)
+        },
+        n=records.numbers["num_examples"][answered] if answered.size else np.empty(0),
+        rates={
+            subject: values
+            for subject, values in _rates(records, bins, answered, own=round_.version == version)
+            if not np.isnan(values).all()
+        },
+        histograms=dict(_histograms(round_, records, bins, answered, version)),
+        stands_for=clients_of_a_record(round_.envelope),
+        whole={
+            **dict(rates_of(round_, refused or {})),
+            **dict(consensus_of(records, answered)),
+        },
+    )
 
 
 def units(bins: BinSpecIn | None) -> dict[str, str]:
@@ -75,26 +135,6 @@ def units(bins: BinSpecIn | None) -> dict[str, str]:
         for name, feature in bins.features.items()
     }
     return {SCORE: bins.score.unit, **features}
-
-
-def _measure_round(
-    round_: Round, reports: list[ClientReport], bins: BinSpecIn | None, version: str
-) -> RoundMeasure:
-    noise_sd = declared_noise_sd(round_.envelope.get("privacy") or {})
-    clients = {
-        report.client: ClientMeasure(
-            client=report.client,
-            cohorts=report.cohorts,
-            n=report.num_examples,
-            rates=_rates(report, bins, version_block(report.record, round_, version)),
-            histograms=_histograms(report, bins, noise_sd, round_, version),
-        )
-        for report in reports
-        if report.status == "ok" and report.num_examples > 0
-    }
-    return RoundMeasure(
-        round_.id, round_.global_step, clients, clients_of_a_record(round_.envelope)
-    )
 
 
 def version_block(record: Mapping[str, Any], round_: Round, version: str) -> Mapping[str, Any]:
@@ -124,44 +164,104 @@ def declared_noise_sd(privacy: Mapping[str, Any]) -> float:
     return sqrt(2 * float(np.log(1.25 / float(privacy["delta"])))) * scale
 
 
+def _answered(records: Records) -> Mask:
+    """Which clients trained or evaluated, on one example at least."""
+    if not len(records.clients):
+        return np.zeros(0, dtype=np.bool_)
+    status = records.texts.get("status", np.full(len(records.clients), ""))
+    answered: Mask = np.isin(status, ("", "ok")) & (records.numbers["num_examples"] > 0)
+    return answered
+
+
 def _rates(
-    report: ClientReport, bins: BinSpecIn | None, block: Mapping[str, Any]
-) -> dict[str, float]:
-    metrics = block.get("metrics") or {}
-    rates: dict[str, float] = {}
-    if (loss := metrics.get("loss_sum")) is not None:
-        rates["log_loss"] = loss / report.num_examples
-    if (right := metrics.get("correct_count")) is not None:
-        rates["error_rate"] = 1 - right / report.num_examples
-    labels = report.record.get("label_counts")
-    if labels is not None and bins is not None and sum(labels) > 0:
-        names = bins.labels[1:] if len(bins.labels) == 2 else bins.labels  # noqa: PLR2004 - binary
-        positions = {name: bins.labels.index(name) for name in names}
-        rates |= {f"{LABEL}:{name}": labels[at] / sum(labels) for name, at in positions.items()}
-    return rates
+    records: Records, bins: BinSpecIn | None, answered: Mask, *, own: bool
+) -> Iterator[tuple[str, Floats]]:
+    block = "metrics." if own else f"{CANARY}metrics."
+    if (loss := records.numbers.get(f"{block}loss_sum")) is not None:
+        yield "log_loss", loss[answered] / records.numbers["num_examples"][answered]
+    if (right := records.numbers.get(f"{block}correct_count")) is not None:
+        yield "error_rate", 1 - right[answered] / records.numbers["num_examples"][answered]
+    for name, column in OWN_RATES.items() if own else ():
+        if (told := records.numbers.get(column)) is not None:
+            yield name, told[answered]
+    if bins is not None and (labels := records.counts.get("label_counts")) is not None:
+        yield from _label_shares(labels, bins.labels, answered)
+        scores = records.counts.get("score_histogram" if own else f"{CANARY}score_histogram")
+        if scores is not None and len(bins.labels) == BINARY:
+            yield CALIBRATION, _observed_beyond_predicted(labels, scores, bins.score, answered)
+
+
+def _label_shares(
+    labels: Counted, names: Sequence[str], answered: Mask
+) -> Iterator[tuple[str, Floats]]:
+    counts = labels.counts[answered]
+    totals = np.where(labels.told[answered], counts.sum(axis=1), 0.0)
+    shares = np.divide(
+        counts, totals[:, np.newaxis], out=np.full(counts.shape, np.nan), where=_column(totals > 0)
+    )
+    first = 1 if len(names) == BINARY else 0  # of two, one share tells the other
+    for at, name in list(enumerate(names))[first:]:
+        yield f"{LABEL}:{name}", shares[:, at]
+
+
+def _observed_beyond_predicted(
+    labels: Counted, scores: Counted, bins: ScoreBins, answered: Mask
+) -> Floats:
+    """The share of the second label less the mean score: calibration in the large, signed.
+
+    Scores are taken to lie in the middle of their bins, an error that a reference shares. Van
+    Calster et al. (2019), BMC Med. 17, 230.
+    """
+    middles = (np.asarray(bins.edges)[1:] + np.asarray(bins.edges)[:-1]) / 2
+    both = labels.told & scores.told
+    outcomes, predicted = labels.counts.sum(axis=1), scores.counts.sum(axis=1)
+    both &= (outcomes > 0) & (predicted > 0)
+    observed = labels.counts[:, 1] / np.where(both, outcomes, 1.0)
+    expected = scores.counts @ middles / np.where(both, predicted, 1.0)
+    gap: Floats = np.where(both, observed - expected, np.nan)[answered]
+    return gap
 
 
 def _histograms(
-    report: ClientReport,
-    bins: BinSpecIn | None,
-    noise_sd: float,
-    round_: Round,
-    version: str,
-) -> dict[str, Histogram]:
+    round_: Round, records: Records, bins: BinSpecIn | None, answered: Mask, version: str
+) -> Iterator[tuple[str, Binned]]:
     if bins is None:
-        return {}
-    record = report.record
-    made: dict[str, Histogram] = {}
-    score = version_block(record, round_, version).get("score_histogram")
-    if score is not None:
-        made[SCORE] = Histogram(np.array(bins.score.edges), np.array(score), noise_sd=noise_sd)
-    if round_.version == version and (predicted := record.get("prediction_counts")) is not None:
-        made[PREDICTION] = Histogram.of_categories(predicted, noise_sd)
-    for name, counts in (record.get("features") or {}).items():
-        feature = bins.features[name]
-        made[f"{FEATURE}:{name}"] = (
-            Histogram.of_categories(counts, noise_sd)
-            if isinstance(feature, CategoricalBins)
-            else Histogram(np.array(feature.edges), np.array(counts), noise_sd=noise_sd)
-        )
-    return {name: histogram for name, histogram in made.items() if histogram.total > 0}
+        return
+    noise_sd = declared_noise_sd(round_.envelope.get("privacy") or {})
+    for subject, column, edges in _binned_columns(bins, own=round_.version == version):
+        counted = records.counts.get(column)
+        if counted is None:
+            continue
+        counts = counted.counts[answered]
+        told = counted.told[answered] & (counts.sum(axis=1) > 0)
+        if told.any():
+            categorical = edges is None
+            on = np.arange(counts.shape[1] + 1.0) if edges is None else np.asarray(edges)
+            shown = np.where(_column(told), counts, 0.0)
+            yield subject, Binned(on, shown, told, categorical, noise_sd)
+
+
+def _binned_columns(
+    bins: BinSpecIn, *, own: bool
+) -> Iterator[tuple[str, str, Sequence[float] | None]]:
+    """Each distribution: its subject, its column, and its edges unless it is of categories."""
+    yield SCORE, "score_histogram" if own else f"{CANARY}score_histogram", bins.score.edges
+    if own:
+        yield PREDICTION, "prediction_counts", None
+    for name, feature in bins.features.items():
+        edges = None if isinstance(feature, CategoricalBins) else feature.edges
+        yield f"{FEATURE}:{name}", f"{FEATURE_COLUMN}{name}", edges
+
+
+def _part(binned: Binned, chosen: Mask) -> Binned:
+    return Binned(
+        binned.edges,
+        binned.counts[chosen],
+        binned.told[chosen],
+        binned.categorical,
+        binned.noise_sd,
+    )
+
+
+def _column(mask: Mask) -> Mask:
+    return mask[:, np.newaxis]

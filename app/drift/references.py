@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from math import ceil
 from uuid import UUID
 
 from sqlmodel import Session
@@ -19,6 +20,7 @@ from app.rounds import service as rounds
 from app.rounds.tables import Round
 
 LEAST_ROUNDS = 5
+CLIENTS_OF_A_SHARD = 8192
 BY_ITSELF = "policy"
 
 
@@ -110,6 +112,7 @@ def _freeze(
         number=repository.next_number(session, federation.id, model, version),
         round_ids=[str(round_.id) for round_ in named],
         last_step=max(round_.global_step for round_ in named),
+        shards=ceil(max(round_.accepted for round_ in named) / CLIENTS_OF_A_SHARD),
         sha256=_content_hash(named),
         frozen_at=clock.now(),
         frozen_by=actor,

@@ -1,15 +1,24 @@
 """All queries on references and verdicts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, col, delete, select, update
 
-from app.drift.tables import Reference, Verdict
+from app.drift.tables import Evaluation, EvaluationShard, Reference, StreamState, Verdict
 from app.rounds.tables import Round
+
+# As rounds are ordered: by what they say of themselves, and not by when they came.
+STATES_IN_ORDER = (
+    col(StreamState.global_step),
+    col(Round.started_at),
+    col(Round.run),
+    col(Round.number),
+    col(Round.phase),
+)
 
 
 def reference_in_force(
@@ -21,6 +30,18 @@ def reference_in_force(
         Reference.model == model,
         Reference.version == version,
         col(Reference.retired_at).is_(None),
+    )
+    return session.exec(query.order_by(col(Reference.number).desc()).limit(1)).first()
+
+
+def newest_reference(
+    session: Session, federation_id: UUID, model: str, version: str
+) -> Reference | None:
+    """The newest reference of a version, retired or not."""
+    query = select(Reference).where(
+        Reference.federation_id == federation_id,
+        Reference.model == model,
+        Reference.version == version,
     )
     return session.exec(query.order_by(col(Reference.number).desc()).limit(1)).first()
 
@@ -59,6 +80,11 @@ def reference_of(session: Session, federation_id: UUID, reference_id: UUID) -> R
     return session.exec(query).first()
 
 
+def reference_with_id(session: Session, reference_id: UUID) -> Reference:
+    """A reference that another row refers to."""
+    return session.exec(select(Reference).where(Reference.id == reference_id)).one()
+
+
 def supersede(session: Session, round_id: UUID, at: datetime) -> None:
     """Mark a round's verdicts as replaced by newer ones."""
     stale = update(Verdict).where(
@@ -67,15 +93,135 @@ def supersede(session: Session, round_id: UUID, at: datetime) -> None:
     session.exec(stale.values(superseded_at=at))
 
 
+def newest_state(
+    session: Session, reference_id: UUID, shard: int, before_step: int
+) -> StreamState | None:
+    """Where a shard's streams stood before a global step."""
+    query = (
+        select(StreamState)
+        .join(Round, col(Round.id) == col(StreamState.round_id))
+        .where(
+            StreamState.reference_id == reference_id,
+            StreamState.shard == shard,
+            StreamState.global_step < before_step,
+        )
+        .order_by(*(column.desc() for column in STATES_IN_ORDER))
+    )
+    return session.exec(query.limit(1)).first()
+
+
+def state_hashes(session: Session, reference_id: UUID, before_step: int) -> list[tuple[int, str]]:
+    """By shard, the hash of where its streams stood before a global step."""
+    query = (
+        select(StreamState.shard, StreamState.sha256)
+        .join(Round, col(Round.id) == col(StreamState.round_id))
+        .where(StreamState.reference_id == reference_id, StreamState.global_step < before_step)
+        .order_by(*STATES_IN_ORDER)
+    )
+    return sorted(dict(session.exec(query).all()).items())  # the newest of each shard
+
+
+def replace_state(session: Session, state: StreamState, keep: int) -> None:
+    """Keep a shard's state, and the `keep` newest up to it alone: later ones are not true now."""
+    of_shard = (
+        col(StreamState.reference_id) == state.reference_id,
+        col(StreamState.shard) == state.shard,
+    )
+    steps = (
+        select(StreamState.global_step)
+        .where(*of_shard, StreamState.global_step < state.global_step)
+        .distinct()
+        .order_by(col(StreamState.global_step).desc())
+        .limit(keep - 1)
+    )
+    kept = list(session.exec(steps))
+    stale = col(StreamState.global_step).not_in([*kept, state.global_step])
+    session.exec(delete(StreamState).where(*of_shard, stale))
+    session.exec(delete(StreamState).where(*of_shard, col(StreamState.round_id) == state.round_id))
+    session.add(state)
+
+
+def evaluation_of(session: Session, round_id: UUID) -> Evaluation | None:
+    """How a round is judged at present."""
+    query = select(Evaluation).where(
+        Evaluation.round_id == round_id, col(Evaluation.superseded_at).is_(None)
+    )
+    return session.exec(query).first()
+
+
+def evaluation_with_id(session: Session, evaluation_id: UUID) -> Evaluation | None:
+    """An evaluation, held against others that would change it."""
+    query = select(Evaluation).where(Evaluation.id == evaluation_id)
+    return session.exec(query.with_for_update()).first()
+
+
+def evaluation_under_way(session: Session, federation_id: UUID, model: str) -> Evaluation | None:
+    """A round of a model whose shards are not all judged."""
+    query = select(Evaluation).where(
+        Evaluation.federation_id == federation_id,
+        Evaluation.model == model,
+        Evaluation.state == "evaluating",
+        col(Evaluation.superseded_at).is_(None),
+    )
+    return session.exec(query.limit(1)).first()
+
+
+def next_evaluation(session: Session, reference_id: UUID, after_step: int) -> Evaluation | None:
+    """The first evaluation against a reference of a round after a step."""
+    query = select(Evaluation).where(
+        Evaluation.reference_id == reference_id,
+        Evaluation.global_step > after_step,
+        col(Evaluation.superseded_at).is_(None),
+    )
+    return session.exec(query.order_by(col(Evaluation.global_step)).limit(1)).first()
+
+
+def shards_of(session: Session, evaluation_id: UUID) -> list[EvaluationShard]:
+    """The shards of an evaluation, by number."""
+    query = select(EvaluationShard).where(EvaluationShard.evaluation_id == evaluation_id)
+    return list(session.exec(query.order_by(col(EvaluationShard.number))))
+
+
+def shard_states(session: Session, evaluation_id: UUID) -> list[str]:
+    """The state of each shard of an evaluation."""
+    query = select(EvaluationShard.state).where(EvaluationShard.evaluation_id == evaluation_id)
+    return list(session.exec(query))
+
+
+def shard_with_id(session: Session, shard_id: UUID) -> EvaluationShard | None:
+    """A shard by id."""
+    return session.get(EvaluationShard, shard_id)
+
+
 def every_reference(session: Session, federation_id: UUID) -> list[Reference]:
     """All references of a federation."""
     return list(session.exec(select(Reference).where(Reference.federation_id == federation_id)))
 
 
+def every_shard(session: Session, federation_id: UUID) -> Iterator[EvaluationShard]:
+    """Every judged shard of a federation's rounds, one after the other."""
+    query = (
+        select(EvaluationShard)
+        .join(Evaluation, col(Evaluation.id) == col(EvaluationShard.evaluation_id))
+        .where(Evaluation.federation_id == federation_id, EvaluationShard.state == "judged")
+    )
+    yield from session.exec(query.execution_options(yield_per=1))
+
+
+def every_state(session: Session, federation_id: UUID) -> Iterator[StreamState]:
+    """Every state of a federation's streams, one after the other."""
+    query = (
+        select(StreamState)
+        .join(Reference, col(Reference.id) == col(StreamState.reference_id))
+        .where(Reference.federation_id == federation_id)
+    )
+    yield from session.exec(query.execution_options(yield_per=1))
+
+
 def blank(
     session: Session, federation_id: UUID, client: str, mark: str, explanation: dict[str, Any]
-) -> int:
-    """Take every value, and the pseudonym, out of the verdicts on a client; return how many."""
+) -> None:
+    """Take every value, and the pseudonym, out of the stored verdicts on a client."""
     about = update(Verdict).where(
         col(Verdict.federation_id) == federation_id,
         col(Verdict.scope) == "client",
@@ -88,8 +234,7 @@ def blank(
         **dict.fromkeys(("statistic", "effect", "p_value", "q_value")),
         "minimum_detectable_effect": None,
     }
-    blanked: int = session.exec(about.values(**values)).rowcount
-    return blanked
+    session.exec(about.values(**values))
 
 
 def verdicts_of(session: Session, round_ids: Sequence[UUID]) -> list[Verdict]:

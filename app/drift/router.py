@@ -29,11 +29,9 @@ def list_verdicts(round_id: UUID, access: Reader, session: ReadSession) -> list[
     rounds.get(session, federation.id, round_id)
     sees_clients = access.principal.may(Permission.READ_CLIENTS)
     naming = Naming.for_reader(federation, access.principal)
-    return [
-        VerdictOut.before(naming, verdict)
-        for verdict in service.verdicts_of(session, round_id)
-        if sees_clients or verdict.scope != "client"
-    ]
+    shared = (one for one in service.verdicts_of(session, round_id) if one.scope != "client")
+    of_clients = service.client_verdicts(session, round_id) if sees_clients else ()
+    return [VerdictOut.before(naming, verdict) for verdict in (*shared, *of_clients)]
 
 
 @router.get("/verdicts")

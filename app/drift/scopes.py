@@ -1,94 +1,171 @@
-"""Where a round is judged: the federation, its cohorts, each client; and with which weights.
+"""Where a round is judged: the federation and its cohorts; and with which weights.
 
 Within a scope every round is weighted by the clients' shares of the *reference's* examples,
 renormalised over who took part (direct standardisation). So a change of who takes part moves
 nothing that is judged, and what moves has moved within clients.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from app.drift.measurements import ClientMeasure, RoundMeasure
+from app.drift.measurements import Binned, Floats, Mask, RoundMeasure
 from app.rounds import disclosure
+from app.rounds.records import PSEUDONYM, Pseudonyms
 from detectors import Histogram
 
 ScopeKind = Literal["federation", "cohort", "client"]
+Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class Scope:
-    """A group of clients with the weight of each: its share of the reference's examples."""
+    """A group of known clients with the weight of each: its share of the reference's examples."""
 
     kind: ScopeKind
     key: str
-    weights: Mapping[str, float]
+    weights: Floats = field(compare=False)  # (known clients,); 0 for those outside
 
-    def present(self, measure: RoundMeasure) -> list[tuple[float, ClientMeasure]]:
-        """The scope's clients that took part, with their weights as they are."""
-        return [
-            (self.weights[client], measure.clients[client])
-            for client in sorted(self.weights.keys() & measure.clients.keys())
-        ]
-
-    def participation(self, measure: RoundMeasure) -> float:
-        """The share of the reference's examples whose clients took part."""
-        total = sum(self.weights.values())
-        return sum(weight for weight, _ in self.present(measure)) / total
-
-    def rate(self, measure: RoundMeasure, subject: str) -> float | None:
-        """The within-client mean of a rate; None when no client reported it."""
-        told = [(w, c.rates[subject]) for w, c in self.present(measure) if subject in c.rates]
-        if not told:
-            return None
-        return sum(w * rate for w, rate in told) / sum(w for w, _ in told)
-
-    def histogram(self, measure: RoundMeasure, subject: str) -> Histogram | None:
-        """The within-client distribution, scaled to the examples counted; None without any."""
-        told = [
-            (w, c.histograms[subject]) for w, c in self.present(measure) if subject in c.histograms
-        ]
-        if not told:
-            return None
-        share = sum(w for w, _ in told)
-        examples = sum(histogram.total for _, histogram in told)
-        scales = [w / share * examples / histogram.total for w, histogram in told]
-        parts = zip(scales, (histogram for _, histogram in told), strict=True)
-        counts = sum(
-            (scale * part.counts for scale, part in parts), np.zeros_like(told[0][1].counts)
-        )
-        noise = sum(
-            (scale * histogram.noise_sd) ** 2
-            for scale, (_, histogram) in zip(scales, told, strict=True)
-        )
-        first = told[0][1]
-        return Histogram(first.edges, counts, first.categorical, float(np.sqrt(noise)))
+    @property
+    def members(self) -> Mask:
+        """Which known clients are in it."""
+        return self.weights > 0
 
 
-def scopes_of(
-    reference: Sequence[RoundMeasure], current: RoundMeasure, min_cohort_size: int
-) -> Iterator[Scope]:
-    """The federation; each cohort that may be shown (`disclosure.py`); each known client."""
-    shares = reference_shares(reference)
-    yield Scope("federation", "", shares)
-    known = {name: part for name, part in current.clients.items() if name in shares}
+@dataclass(frozen=True, eq=False)
+class Known:
+    """The clients of a reference, ordered, with their shares of its examples."""
+
+    clients: Pseudonyms
+    shares: Floats
+
+    @classmethod
+    def of(cls, reference: Iterable[RoundMeasure]) -> "Known":
+        """The clients of these rounds."""
+        rounds = list(reference)
+        told = np.concatenate([np.empty(0, PSEUDONYM), *(measure.clients for measure in rounds)])
+        clients, places = np.unique(told, return_inverse=True)
+        examples = np.concatenate([np.empty(0), *(measure.n for measure in rounds)])
+        counts = np.bincount(places, weights=examples, minlength=len(clients))
+        return cls(clients, counts / max(counts.sum(), 1.0))
+
+    def places(self, clients: Pseudonyms) -> Places:
+        """Where each of these clients stands among the known ones; -1 for one that is not."""
+        if not len(self.clients):
+            return np.full(len(clients), -1)
+        at = np.searchsorted(self.clients, clients)
+        at[at == len(self.clients)] = 0
+        return np.where(self.clients[at] == clients, at, -1)
+
+
+def scopes_of(known: Known, current: RoundMeasure, min_cohort_size: int) -> list[Scope]:
+    """The federation, and each cohort of the round's known clients that may be shown."""
+    places = known.places(current.clients)
+    here = np.flatnonzero(places >= 0)
     least = disclosure.records_needed(min_cohort_size, current.stands_for)
-    groups = disclosure.scopes_of({name: part.cohorts for name, part in known.items()})
+    groups = disclosure.scopes_of(tags_by_client(current, here))
+    scopes = [Scope("federation", "", known.shares)]
     for kind, key in sorted(disclosure.shown(groups, least)):
         if kind == "cohort":
-            clients = sorted(groups[kind, key])
-            yield Scope("cohort", key, {client: shares[client] for client in clients})
-    for client in sorted(known):
-        yield Scope("client", client, {client: 1.0})
+            tag, _, value = key.partition("=")
+            inside = places[here[current.tags[tag][here] == value]]
+            weights = np.zeros_like(known.shares)
+            weights[inside] = known.shares[inside]
+            scopes.append(Scope("cohort", key, weights))
+    return scopes
 
 
-def reference_shares(reference: Sequence[RoundMeasure]) -> dict[str, float]:
-    """Each client's share of the reference's examples."""
-    counts: dict[str, int] = {}
-    for measure in reference:
-        for client, part in measure.clients.items():
-            counts[client] = counts.get(client, 0) + part.n
-    total = sum(counts.values())
-    return {client: count / total for client, count in sorted(counts.items())}
+def tags_by_client(measure: RoundMeasure, rows: NDArray[np.intp]) -> dict[str, dict[str, str]]:
+    """The cohort tags of the clients in these rows."""
+    told: dict[str, dict[str, str]] = {}
+    tags = {tag: values.tolist() for tag, values in measure.tags.items()}
+    for row in rows.tolist():
+        of_client = {tag: values[row] for tag, values in tags.items() if values[row]}
+        told[measure.clients[row].decode()] = of_client
+    return told
+
+
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """A distribution in each scope, scaled to the examples counted; first axis: the scope."""
+
+    edges: Floats
+    counts: Floats  # (scopes, bins)
+    noise_sd: Floats  # (scopes,), of a single count
+    categorical: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """What each scope says in one round; arrays have one entry a scope.
+
+    `participation` is the share of the reference's examples whose clients took part. A rate is NaN
+    and a distribution empty where no client of the scope told it.
+    """
+
+    clients: NDArray[np.intp]
+    examples: Floats
+    participation: Floats
+    rates: Mapping[str, Floats]
+    distributions: Mapping[str, Pooled]
+
+    def rate(self, at: int, subject: str) -> float | None:
+        """The within-client mean of a rate in a scope; None when no client told it."""
+        if subject not in self.rates or np.isnan(self.rates[subject][at]):
+            return None
+        return float(self.rates[subject][at])
+
+    def histogram(self, at: int, subject: str) -> Histogram | None:
+        """The within-client distribution in a scope; None when no client told it."""
+        pooled = self.distributions.get(subject)
+        if pooled is None or pooled.counts[at].sum() <= 0:
+            return None
+        noise = float(pooled.noise_sd[at])
+        return Histogram(pooled.edges, pooled.counts[at], pooled.categorical, noise)
+
+
+def summarise(measure: RoundMeasure, places: Places, scopes: Sequence[Scope]) -> Summary:
+    """Put a round together in each of the scopes; `places` are its clients' among the known."""
+    mine = measure.of(places >= 0)
+    weights = np.array([scope.weights for scope in scopes])[:, places[places >= 0]]
+    there = weights > 0
+    totals = np.array([scope.weights.sum() for scope in scopes])
+    return Summary(
+        clients=there.sum(axis=1),
+        examples=there @ mine.n,
+        participation=weights.sum(axis=1) / totals,
+        rates={
+            **{subject: _mean(weights, values) for subject, values in mine.rates.items()},
+            **{subject: _of_all(scopes, value) for subject, value in mine.whole.items()},
+        },
+        distributions={
+            subject: _pooled(weights, binned) for subject, binned in mine.histograms.items()
+        },
+    )
+
+
+def _of_all(scopes: Sequence[Scope], value: float) -> Floats:
+    """A rate that no cohort has a part of."""
+    return np.array([value if scope.kind == "federation" else np.nan for scope in scopes])
+
+
+def _mean(weights: Floats, values: Floats) -> Floats:
+    told = ~np.isnan(values)
+    shares = weights @ told.astype(np.float64)
+    sums = weights @ np.where(told, values, 0.0)
+    mean: Floats = np.divide(sums, shares, out=np.full(len(shares), np.nan), where=shares > 0)
+    return mean
+
+
+def _pooled(weights: Floats, binned: Binned) -> Pooled:
+    told = weights * binned.told
+    totals = np.where(binned.told, binned.counts.sum(axis=1), 1.0)
+    shares = told.sum(axis=1)
+    examples = (told > 0) @ np.where(binned.told, totals, 0.0)
+    scale = np.divide(examples, shares, out=np.zeros_like(shares), where=shares > 0)
+    pooled = (told / totals) @ binned.counts * scale[:, np.newaxis]
+    noise = np.sqrt(((told / totals) ** 2).sum(axis=1)) * scale * binned.noise_sd
+    return Pooled(binned.edges, pooled, noise, binned.categorical)

@@ -1,112 +1,72 @@
 """Decisions on drift: judge a round, keep its verdicts, answer for them."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator
 from uuid import UUID
 
 from sqlmodel import Session
 
-from app.core import clock
 from app.core.errors import NotFoundError
-from app.drift import measurements, repository
-from app.drift.findings import Case, Finding
-from app.drift.judging import error_budget, judge
-from app.drift.measurements import RoundMeasure
-from app.drift.references import freeze_named, freeze_newest, hold, in_force
-from app.drift.tables import Reference, Verdict
+from app.drift import repository, shards
+from app.drift.cases import measure, reference_rounds
+from app.drift.evaluating import begin, conclude, stale
+from app.drift.judging import error_budget
+from app.drift.references import freeze_named, freeze_newest, hold
+from app.drift.tables import Evaluation, Reference, Verdict
+from app.drift.verdicts import of_clients
 from app.federations import service as federations
-from app.federations.tables import Federation
-from app.rounds import bin_specs
 from app.rounds import service as rounds
-from app.rounds.schemas import BinSpecIn, Phase
 from app.rounds.tables import Round
 
 __all__ = [
-    "evaluate",
+    "begin",
+    "conclude",
     "freeze_named",
     "freeze_newest",
     "hold",
-    "recent_rounds_with_verdicts",
-    "reference_of",
-    "references_of",
-    "series",
-    "verdicts_of",
+    "measure",
+    "reference_rounds",
+    "stale",
 ]
 
-# Sequential detectors look back this many rounds at most, so that a round's cost has a bound.
-MOST_ROUNDS = 260
+
+def evaluation_of(session: Session, round_id: UUID) -> Evaluation | None:
+    """How a round is judged at present; None if it is not."""
+    return repository.evaluation_of(session, round_id)
 
 
-def evaluate(session: Session, round_: Round) -> list[Verdict]:
-    """Judge a round against its version's reference and store the verdicts.
-
-    A round of phase `fit`, one that was superseded, and one of a version without a reference get no
-    verdict. Judged again, since more of it arrived, its earlier verdicts are superseded. The same
-    rounds in the same order give the same verdicts, bit for bit. The caller has taken `hold`, so
-    that a model's rounds are judged one after the other.
-    """
-    federation = federations.get(session, round_.federation_id)
-    rounds.aggregate(session, round_)
-    repository.supersede(session, round_.id, clock.now())
-    rounds.mark_evaluated(session, round_)
-    if round_.phase == Phase.FIT or round_.state == "superseded":
-        return []
-    reference = in_force(session, federation, round_)
-    if reference is None:
-        return []
-    policy = federations.policy_of(federation).drift
-    bins = _bins(session, federation, round_)
-    case = Case(
-        reference=measure(
-            session,
-            federation,
-            reference_rounds(session, reference),
-            round_.version,
-            until=reference.frozen_at,
-        ),
-        since=measure(
-            session, federation, _rounds_since(session, reference, round_), round_.version
-        ),
-        policy=policy,
-        min_cohort_size=federation.min_cohort_size,
-        units=measurements.units(bins),
-    )
-    verdicts = [
-        _verdict(finding, federation, round_, reference, error_budget(policy, finding.scope.kind))
-        for finding in judge(case)
-    ]
-    session.add_all(verdicts)
-    session.flush()
-    return verdicts
+def evaluation_to_conclude(session: Session, evaluation_id: UUID) -> Evaluation | None:
+    """An evaluation whose shards are all judged; None if it was concluded or replaced meanwhile."""
+    found = repository.evaluation_with_id(session, evaluation_id)
+    under_way = found is not None and found.state == "evaluating" and found.superseded_at is None
+    return found if under_way else None
 
 
-def measure(
-    session: Session,
-    federation: Federation,
-    measured: Sequence[Round],
-    version: str,
-    *,
-    until: datetime | None = None,
-) -> list[RoundMeasure]:
-    """What these rounds say of a version, by round and client, as far as it came until then."""
-    specs = {round_.bin_spec for round_ in measured if round_.bin_spec}
-    bins = {
-        spec: BinSpecIn.model_validate(bin_specs.get(session, federation, spec).document)
-        for spec in specs
-    }
-    reports = rounds.reports_of(session, [round_.id for round_ in measured], until=until)
-    return measurements.measure_rounds(measured, reports, bins, version)
+def under_way(session: Session, federation_id: UUID, model: str) -> Evaluation | None:
+    """A round of a model whose shards are not all judged."""
+    return repository.evaluation_under_way(session, federation_id, model)
 
 
-def reference_rounds(session: Session, reference: Reference) -> list[Round]:
-    """The rounds that a reference was frozen from."""
-    ids = [UUID(text) for text in reference.round_ids]
-    return rounds.with_ids(session, reference.federation_id, ids)
+def progress(session: Session, evaluation: Evaluation) -> tuple[int, int]:
+    """How many of an evaluation's shards are done, and how many there are."""
+    parts = repository.shard_states(session, evaluation.id)
+    return sum(state != "waiting" for state in parts), len(parts)
 
 
 def verdicts_of(session: Session, round_id: UUID) -> list[Verdict]:
-    """The verdicts on a round, by scope and subject."""
+    """The verdicts on a round, by scope and subject; of clients only those that drift."""
     return repository.verdicts_of(session, [round_id])
+
+
+def client_verdicts(session: Session, round_id: UUID) -> Iterator[Verdict]:
+    """The verdicts on every client of a round, by subject."""
+    evaluation = repository.evaluation_of(session, round_id)
+    if evaluation is None:
+        return
+    federation = federations.get(session, evaluation.federation_id)
+    policy = federations.policy_at(session, federation, evaluation.policy_version).drift
+    level = error_budget(policy, "client")
+    decided = shards.decided(repository.shards_of(session, evaluation.id), level)
+    yield from of_clients(decided, evaluation, level, drifting=False)
 
 
 def recent_rounds_with_verdicts(
@@ -142,52 +102,3 @@ def series(
 ) -> list[Verdict]:
     """One subject's verdicts over rounds, oldest first."""
     return repository.series(session, federation_id, model, subject, scope, limit)
-
-
-def _rounds_since(session: Session, reference: Reference, round_: Round) -> list[Round]:
-    """The version's rounds from after the reference up to this one, one a step."""
-    measured = rounds.measuring(session, round_.federation_id, round_.model, round_.version)
-    since = {
-        other.global_step: other
-        for other in measured
-        if other.version == round_.version
-        and reference.last_step < other.global_step < round_.global_step
-    }
-    return [*(since[step] for step in sorted(since)[-(MOST_ROUNDS - 1) :]), round_]
-
-
-def _bins(session: Session, federation: Federation, round_: Round) -> BinSpecIn | None:
-    if round_.bin_spec is None:
-        return None
-    spec = bin_specs.get(session, federation, round_.bin_spec)
-    return BinSpecIn.model_validate(spec.document)
-
-
-def _verdict(
-    finding: Finding, federation: Federation, round_: Round, reference: Reference, level: float
-) -> Verdict:
-    return Verdict(
-        federation_id=federation.id,
-        round_id=round_.id,
-        reference_id=reference.id,
-        model=round_.model,
-        version=round_.version,
-        global_step=round_.global_step,
-        subject=finding.subject,
-        family=finding.family,
-        scope=finding.scope.kind,
-        scope_key=finding.scope.key,
-        detector=finding.detector,
-        outcome=finding.outcome.value,
-        statistic=finding.statistic,
-        effect=finding.effect,
-        effect_unit=finding.effect_unit,
-        p_value=finding.p_value,
-        q_value=finding.q_value,
-        error_budget=level,
-        minimum_detectable_effect=finding.minimum_detectable_effect,
-        threshold=finding.threshold,
-        policy_version=federation.policy_version,
-        explanation=dict(finding.explanation),
-        at=clock.now(),
-    )

@@ -2,9 +2,11 @@
 
 from functools import cache
 
+import numpy as np
+
 from app.drift.findings import Case, Finding
-from app.drift.measurements import RoundMeasure
-from app.drift.scopes import Scope
+from app.drift.measurements import Mask, RoundMeasure
+from app.drift.scopes import Scope, tags_by_client
 from app.rounds import disclosure
 
 TOO_FEW = "fewer clients told this than may be shown, here or in what it could be subtracted from"
@@ -19,42 +21,42 @@ class Showing:
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        self._known = frozenset(name for one in case.reference for name in one.clients)
         self._shown = cache(self._decide)
+        self._told_before = cache(self._find_told_before)
+        self._most_needed = max(map(self._least, case.reference))
 
     def settled(self, finding: Finding) -> Finding:
         """The finding, or without its numbers, saying why."""
-        scope = finding.scope
-        if scope.kind == "client":
-            sums_only = self._case.current.stands_for > 1
-            return finding.without_numbers().insufficient(SUMS_ONLY) if sums_only else finding
-        if self._told_enough_before(scope, finding.subject) and all(
-            (scope.kind, scope.key) in self._shown(at, _telling(measure, finding.subject))
+        if self._told_enough_before(finding.scope, finding.subject) and all(
+            self._may_show(at, finding.scope, measure.telling(finding.subject))
             for at, measure in enumerate(self._case.latest)
-            if _telling(measure, finding.subject) & scope.weights.keys()
         ):
             return finding
         return finding.without_numbers().insufficient(TOO_FEW)
 
-    def _decide(self, at: int, told: frozenset[str]) -> set[disclosure.Scope]:
+    def _may_show(self, at: int, scope: Scope, telling: Mask) -> bool:
+        places = self._case.places_after[at]
+        told = telling & (places >= 0)
+        in_scope = scope.members[places[told]].any()
+        return not in_scope or (scope.kind, scope.key) in self._shown(at, told.tobytes())
+
+    def _decide(self, at: int, told: bytes) -> set[disclosure.Scope]:
         """The scopes that may be shown of what these clients told in one of the newest rounds."""
         measure = self._case.latest[at]
-        tags = {name: measure.clients[name].cohorts for name in told & self._known}
-        return disclosure.shown(disclosure.scopes_of(tags), self._least(measure))
+        rows = np.flatnonzero(np.frombuffer(told, dtype=np.bool_))
+        groups = disclosure.scopes_of(tags_by_client(measure, rows))
+        return disclosure.shown(groups, self._least(measure))
 
     def _told_enough_before(self, scope: Scope, subject: str) -> bool:
         """Whether the reference's side of it rests on enough clients, or on none."""
-        telling = (_telling(measure, subject) for measure in self._case.reference)
-        before = frozenset[str]().union(*telling) & scope.weights.keys()
-        return not before or len(before) >= max(map(self._least, self._case.reference))
+        told = int(np.count_nonzero(self._told_before(subject) & scope.members))
+        return not told or told >= self._most_needed
+
+    def _find_told_before(self, subject: str) -> Mask:
+        told = np.zeros(len(self._case.known.clients), dtype=np.bool_)
+        for measure, places in zip(self._case.reference, self._case.places_before, strict=True):
+            told[places[measure.telling(subject)]] = True
+        return told
 
     def _least(self, measure: RoundMeasure) -> int:
         return disclosure.records_needed(self._case.min_cohort_size, measure.stands_for)
-
-
-def _telling(measure: RoundMeasure, subject: str) -> frozenset[str]:
-    return frozenset(
-        name
-        for name, client in measure.clients.items()
-        if subject in client.rates or subject in client.histograms
-    )

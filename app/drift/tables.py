@@ -34,6 +34,72 @@ class Reference(SQLModel, table=True):
     retired_at: datetime | None = Field(default=None, sa_type=Utc)
     # How many of its clients withdrew later: it is without them since.
     withdrawn: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    # In how many parts its clients are judged: the streams of each are kept together.
+    shards: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+
+
+class Evaluation(SQLModel, table=True):
+    """One judging of a round: what it was judged from, and how far it has come."""
+
+    __tablename__ = "evaluations"
+    __table_args__ = (
+        Index(
+            "uq_evaluations_round",
+            "round_id",
+            unique=True,
+            sqlite_where=text("superseded_at IS NULL"),
+            postgresql_where=text("superseded_at IS NULL"),
+        ),
+        CheckConstraint("state IN ('evaluating', 'evaluated', 'partial')", name="state"),
+        Index("ix_evaluations_model", "federation_id", "model", "state"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id")
+    round_id: UUID = Field(foreign_key="rounds.id")
+    reference_id: UUID = Field(foreign_key="drift_references.id")
+    model: str
+    version: str
+    global_step: int
+    policy_version: int
+    # Of all that the verdicts follow from: judged from the same again, they would be the same.
+    inputs_sha256: str
+    shards: int
+    state: str = "evaluating"
+    began_at: datetime = Field(sa_type=Utc)
+    ended_at: datetime | None = Field(default=None, sa_type=Utc)
+    superseded_at: datetime | None = Field(default=None, sa_type=Utc)
+
+
+class EvaluationShard(SQLModel, table=True):
+    """The clients of one shard of a round, judged or not yet; `data` as in `packing.py`."""
+
+    __tablename__ = "evaluation_shards"
+    __table_args__ = (
+        UniqueConstraint("evaluation_id", "number", name="uq_evaluation_shards_number"),
+        CheckConstraint("state IN ('waiting', 'judged', 'quarantined')", name="state"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    evaluation_id: UUID = Field(foreign_key="evaluations.id")
+    number: int
+    state: str = "waiting"
+    data: bytes | None = None
+    error: str | None = None
+    ended_at: datetime | None = Field(default=None, sa_type=Utc)
+
+
+class StreamState(SQLModel, table=True):
+    """What sequential detectors know of a shard's streams after a round (`streams.py`)."""
+
+    __tablename__ = "stream_states"
+
+    reference_id: UUID = Field(foreign_key="drift_references.id", primary_key=True)
+    shard: int = Field(primary_key=True)  # -1: the federation's own streams
+    round_id: UUID = Field(foreign_key="rounds.id", primary_key=True)
+    global_step: int
+    sha256: str
+    data: bytes
 
 
 class Verdict(SQLModel, table=True):

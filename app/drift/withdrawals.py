@@ -1,23 +1,44 @@
 """What drift forgets of a client that withdrew: its own verdicts, and unmarked references."""
 
+import hashlib
 from collections.abc import Mapping
 from uuid import UUID
 
 from sqlmodel import Session
 
-from app.drift import repository
+from app.drift import packing, repository, streams
+from app.rounds.records import Pseudonyms, pseudonyms
 from app.rounds.withdrawals import Withdrawn
 
 WITHDRAWN = "the client withdrew"
 
 
 def forget(session: Session, federation_id: UUID, withdrawn: Withdrawn) -> int:
-    """Blank the verdicts on these clients, mark the references; return how many verdicts."""
+    """Erase the verdicts on these clients, mark the references; return how many verdicts."""
     _mark_references(session, federation_id, withdrawn.clients_by_round)
-    return sum(
+    for client, mark in withdrawn.marks.items():
         repository.blank(session, federation_id, client, mark, {"missing": WITHDRAWN})
-        for client, mark in withdrawn.marks.items()
-    )
+    clients = pseudonyms(withdrawn.marks)
+    _forget_streams(session, federation_id, clients)
+    return _forget_findings(session, federation_id, clients)
+
+
+def _forget_findings(session: Session, federation_id: UUID, clients: Pseudonyms) -> int:
+    erased = 0
+    for shard in repository.every_shard(session, federation_id):
+        assert shard.data is not None
+        shard.data, gone = packing.without(shard.data, clients)
+        erased += gone
+        session.add(shard)
+    return erased
+
+
+def _forget_streams(session: Session, federation_id: UUID, clients: Pseudonyms) -> None:
+    for state in repository.every_state(session, federation_id):
+        left = streams.without(state.data, clients)
+        if left is not None:
+            state.data, state.sha256 = left, hashlib.sha256(left).hexdigest()
+            session.add(state)
 
 
 def _mark_references(

@@ -1,6 +1,9 @@
-"""Delivering a notice: prepared from the database, sent outside any transaction, noted once."""
+"""Delivering a notice: prepared from the database, sent outside any transaction, noted once.
 
-from dataclasses import dataclass
+Every attempt is one row of the outbox, which ends with the attempt, however that went; when the
+next one is due stands on the notice. So what waits for a receiver for hours fills no queue.
+"""
+
 from typing import Any
 from uuid import UUID
 
@@ -9,83 +12,94 @@ from sqlmodel import Session
 
 from app.core import clock
 from app.core.settings import Settings
+from app.core.states import advance
 from app.federations import service as federations
-from app.incidents import repository
-from app.incidents.alertmanager import alert_of, post_alerts
-from app.incidents.notices import ALERTMANAGER, LOG, describe, is_silent
-from app.incidents.states import Event
-from app.incidents.tables import Incident
+from app.incidents import repository, webhooks
+from app.incidents.alertmanager import alert_of
+from app.incidents.attempts import Outcome, later, next_attempt
+from app.incidents.carriers import Carrier
+from app.incidents.loading import carrier_of
+from app.incidents.messages import told_of
+from app.incidents.notices import is_silent, send
+from app.incidents.sending import Limits
+from app.incidents.states import NEXT_OF_NOTICE, Event, NoticeState
+from app.incidents.tables import Notice
+
+PUT_OFF_SECONDS = 15.0
+MOST_AT_ONCE = 500
 
 log = structlog.get_logger(__name__)
 
 
-class DeliveryError(Exception):
-    """A channel did not take a notice; the outbox tries again."""
-
-
-@dataclass(frozen=True)
-class Message:
-    """A notice, ready to be sent; `url` is None for channels of the installation itself."""
-
-    channel: str
-    url: str | None
-    title: str
-    text: str
-    alert: dict[str, Any]
-    critical: bool
-    resolved: bool
-
-    def __repr__(self) -> str:
-        return f"Message(channel={self.channel!r}, title={self.title!r})"
-
-
-def prepare(session: Session, notice_id: UUID, settings: Settings) -> Message | None:
-    """The message of a notice that is still to be sent."""
+def prepare(session: Session, notice_id: UUID, settings: Settings) -> Carrier | None:
+    """The message of a notice, ready to be sent; None if it is no longer to be sent."""
     notice = repository.notice(session, notice_id)
-    if notice is None or notice.state != "pending":
+    if notice is None or notice.state != NoticeState.PENDING or notice.next_attempt_at is not None:
         return None
-    incident = repository.incident_with_id(session, notice.incident_id)
-    assert incident is not None, "a foreign key holds them together"
-    federation = federations.get(session, notice.federation_id).name
-    channel = repository.channel_named(session, notice.federation_id, notice.channel)
-    shared = notice.channel in {LOG, ALERTMANAGER}
-    if channel is None and not shared:
-        return None  # the channel was removed since
-    event, link = Event(notice.event), link_to(settings, federation, incident)
-    title, text = describe(incident, event, link)
-    return Message(
+    return carrier_of(session, notice, settings)
+
+
+def perform(carrier: Carrier, settings: Settings) -> Outcome:
+    """Try once; whatever happens at the receiver is an outcome, never an error."""
+    limits = Limits(settings.delivery_seconds, settings.webhook_private_addresses)
+    try:
+        return carrier.send(limits)
+    except Exception as error:
+        log.exception("delivery.unexpected", carrier=type(carrier).__name__)
+        return Outcome(error=type(error).__name__)
+
+
+def record(session: Session, notice_id: UUID, outcome: Outcome) -> None:
+    """Note how an attempt went, and when the next one is due."""
+    notice = repository.locked_notice(session, notice_id)
+    assert notice is not None, "nothing removes a notice"
+    session.add(notice)
+    if outcome.needless:
+        _move(notice, NoticeState.DROPPED)
+        return
+    notice.attempts += 1
+    notice.last_error = outcome.error
+    if outcome.sent:
+        notice.sent_at = clock.now()
+        _move(notice, NoticeState.SENT)
+        return
+    if outcome.gone:
+        webhooks.disable_gone(session, notice.federation_id, notice.channel)
+    due = next_attempt(notice.attempts, clock.now(), outcome.retry_after)
+    notice.next_attempt_at = None if outcome.gone else due
+    if notice.next_attempt_at is None:
+        _move(notice, NoticeState.FAILED)
+    log.warning(
+        "delivery.failed",
         channel=notice.channel,
-        url=None if shared or channel is None else channel.url,
-        title=f"{federation}: {title}",
-        text=text,
-        alert=alert_of(incident, federation, link),
-        critical=incident.severity == "critical",
-        resolved=event is Event.RESOLVED,
+        notice=str(notice.id),
+        attempt=notice.attempts,
+        error=outcome.error,
+        next_attempt_at=notice.next_attempt_at and notice.next_attempt_at.isoformat(),
     )
 
 
-def perform(message: Message, settings: Settings) -> None:
-    """Send the message.
-
-    Raises:
-        DeliveryError: if the channel did not take it.
-        AlertsRefusedError, httpx.HTTPError: if Alertmanager did not.
-    """
-    if message.channel == LOG:
-        log.warning("incident", title=message.title, text=message.text)
-    elif message.channel == ALERTMANAGER:
-        if settings.alertmanager_url is not None:
-            post_alerts(settings.alertmanager_url, [message.alert])
-    else:
-        _send_by_apprise(message)
-
-
-def record(session: Session, notice_id: UUID, _sent: None) -> None:
-    """Note that the notice was sent."""
+def lane_of(session: Session, notice_id: UUID) -> str:
+    """What a notice waits behind: the others for the same receiver, and no others."""
     notice = repository.notice(session, notice_id)
-    assert notice is not None
-    notice.state, notice.sent_at = "sent", clock.now()
-    session.add(notice)
+    assert notice is not None, "nothing removes a notice"
+    return f"{notice.federation_id}/{notice.channel}"
+
+
+def put_off(session: Session, notice_id: UUID) -> None:
+    """Leave a notice for later without an attempt: its receiver is busy with others."""
+    notice = repository.locked_notice(session, notice_id)
+    if notice is not None and notice.state == NoticeState.PENDING:
+        notice.next_attempt_at = later(clock.now(), PUT_OFF_SECONDS)
+        session.add(notice)
+
+
+def send_overdue(session: Session) -> int:
+    """Hand the notices whose next attempt is due to the outbox; return how many."""
+    due = repository.overdue_notices(session, clock.now(), MOST_AT_ONCE)
+    for notice in due:
+        send(session, notice)
+    return len(due)
 
 
 def unresolved_alerts(session: Session, settings: Settings) -> list[dict[str, Any]]:
@@ -98,29 +112,11 @@ def unresolved_alerts(session: Session, settings: Settings) -> list[dict[str, An
     silences = repository.silences_in_force(session, ids, clock.now())
     names = {federation_id: federations.get(session, federation_id).name for federation_id in ids}
     return [
-        alert_of(incident, name, link_to(settings, name, incident))
+        alert_of(incident, name, told_of(incident, Event.OPENED, name, settings))
         for incident in incidents
         if not is_silent(incident, silences) and (name := names[incident.federation_id])
     ]
 
 
-def link_to(settings: Settings, federation: str, incident: Incident) -> str:
-    """The incident's page in the console."""
-    return f"{settings.public_url.rstrip('/')}/f/{federation}/incidents/{incident.id}"
-
-
-def _send_by_apprise(message: Message) -> None:
-    import apprise  # noqa: PLC0415 - its hundred services take a while to import
-
-    kinds = apprise.NotifyType
-    kind = kinds.FAILURE if message.critical else kinds.WARNING
-    sender = apprise.Apprise()
-    if not sender.add(message.url):
-        raise DeliveryError(f"The address of channel {message.channel} is not Apprise's.")
-    sent = sender.notify(
-        title=message.title,
-        body=message.text,
-        notify_type=kinds.SUCCESS if message.resolved else kind,
-    )
-    if not sent:
-        raise DeliveryError(f"Channel {message.channel} did not take the notice.")
+def _move(notice: Notice, target: NoticeState) -> None:
+    notice.state = advance("notice", NEXT_OF_NOTICE, NoticeState(notice.state), target)

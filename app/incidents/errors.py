@@ -1,4 +1,4 @@
-"""What can be refused of incidents, silences and channels."""
+"""What can be refused of incidents, silences and receivers."""
 
 from app.core.errors import DomainError, ErrorKind
 
@@ -23,3 +23,45 @@ class ChannelNameTakenError(DomainError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is a channel named {name} already; choose another name.")
+
+
+class UnknownChannelError(DomainError):
+    """A name that the federation has no channel under."""
+
+    code = "unknown_channel"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is no channel {name}. Add it first; a webhook is named webhook:<its name>."
+        )
+
+
+class InvalidWebhookError(DomainError):
+    """An address that events cannot or may not go to."""
+
+    code = "invalid_webhook"
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(
+            f"Of a webhook's address: {rule}. An example is https://example.org/hooks/vigie."
+        )
+
+
+class WebhookNameTakenError(DomainError):
+    """The federation has a webhook of that name."""
+
+    code = "name_taken"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is a webhook named {name} already; choose another name.")
+
+
+class WebhookDisabledError(DomainError):
+    """A webhook that gets nothing now."""
+
+    code = "webhook_disabled"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The webhook {name} is disabled; enable it first.")

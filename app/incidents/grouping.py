@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.drift.tables import Verdict
-from app.federations.policy import IncidentPolicy
+from app.federations.policy import IncidentPolicy, Policy
 from app.incidents.states import Severity
 
 DRIFT, INSUFFICIENT = "drift", "insufficient_evidence"
 PARTICIPATION = "participation"
+ERRORS = frozenset({"log_loss", "error_rate", "forgetting"})  # which are better the lower they are
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Cause:
 class Evidence:
     """What a round says for a cause: its drifting verdicts, the strongest first.
 
-    `clients_moved` counts the clients in which the strongest subject moved the same way by a
-    practical effect, `clients_drifting` those with a drift of their own, of `clients_judged`.
+    Of `clients_judged` on the strongest subject, `clients_moved` counts those in which it moved the
+    same way by a practical effect, `clients_drifting` those in which it is a drift of its own.
     """
 
     cause: Cause
@@ -60,9 +61,23 @@ class Evidence:
         """How many times its practical threshold the strongest effect is."""
         return ratio_of(self.strongest)
 
-    def severity(self, policy: IncidentPolicy) -> Severity:
-        """Critical for a large effect in the whole federation; who takes part only informs."""
-        if self.cause.family == PARTICIPATION:
+    @property
+    def improves(self) -> bool:
+        """Whether the model errs less than it did: what moved is its errors, and they fell."""
+        errors = [verdict.effect or 0.0 for verdict in self.verdicts if verdict.subject in ERRORS]
+        return bool(errors) and max(errors) < 0
+
+    def severity(self, policy: Policy, model: str) -> Severity:
+        """Critical for a large effect in the whole federation, unless the policy says otherwise.
+
+        Who takes part only informs, and so does a model that errs less.
+        """
+        said = policy.drift.subject(self.strongest.subject).severity
+        found = self._severity(policy.incidents) if said is None else Severity(said)
+        return Severity(policy.incidents.at_least(model, found.value))
+
+    def _severity(self, policy: IncidentPolicy) -> Severity:
+        if self.cause.family == PARTICIPATION or self.improves:
             return Severity.INFO
         if self.cause.scope == "federation" and self.ratio >= policy.critical_ratio:
             return Severity.CRITICAL
@@ -143,25 +158,16 @@ def ratio_of(verdict: Verdict) -> float:
 
 
 def _evidence(cause: Cause, group: list[Verdict], verdicts: Sequence[Verdict]) -> Evidence:
-    of_clients = [v for v in verdicts if v.scope == "client" and v.family == cause.family]
-    judged = {v.scope_key for v in of_clients if v.outcome != INSUFFICIENT}
-    drifting = {v.scope_key for v in of_clients if v.outcome == DRIFT}
     strongest_first = sorted(group, key=lambda v: (-ratio_of(v), v.subject, v.detector))
+    told = strongest_first[0].explanation
     return Evidence(
         cause=cause,
         verdicts=strongest_first,
         absorbed=_absorbed(cause, verdicts),
-        clients_moved=sum(_moved_with(strongest_first[0], verdict) for verdict in of_clients),
-        clients_drifting=len(drifting),
-        clients_judged=len(judged),
+        clients_moved=int(told.get("clients_moved", 0)),
+        clients_drifting=int(told.get("clients_drifting", 0)),
+        clients_judged=int(told.get("clients_judged", 0)),
     )
-
-
-def _moved_with(strongest: Verdict, verdict: Verdict) -> bool:
-    """Whether a client's subject moved as it did in the wider scope, by a practical effect."""
-    same = (verdict.subject, verdict.detector) == (strongest.subject, strongest.detector)
-    same_way = (strongest.effect or 0.0) * (verdict.effect or 0.0) > 0
-    return same and same_way and verdict.outcome != INSUFFICIENT and ratio_of(verdict) >= 1
 
 
 def _absorbed(cause: Cause, verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -1,79 +1,137 @@
-"""Notices: one row for each step of an incident and each channel, written with the step."""
+"""Announcements and notices: each step is written with its cause, then spread over the channels.
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+The step is announced in the transaction that makes it. Which channels it goes to, a worker decides:
+that depends on the installation, on silences, and on the federation's alert plan.
+"""
+
+from collections.abc import Iterable
+from uuid import UUID
 
 from sqlmodel import Session
 
 from app.core import clock, outbox
-from app.core.settings import settings
-from app.incidents import repository
-from app.incidents.states import Event
-from app.incidents.tables import Incident, Notice, Silence
+from app.core.settings import Settings
+from app.incidents import matching, plans, repository
+from app.incidents.states import Event, NoticeState, WebhookEvent
+from app.incidents.tables import Announcement, Incident, Notice, Silence
 
-LOG, ALERTMANAGER = "log", "alertmanager"
+LOG, ALERTMANAGER, WEBHOOK = "log", "alertmanager", "webhook:"
+ANNOUNCE, ANNOUNCE_REQUEST = "incidents.announce", "incidents.announce_request"
 DELIVER = "incidents.deliver_notice"
+TYPES = {
+    Event.OPENED: WebhookEvent.OPENED,
+    Event.ESCALATED: WebhookEvent.ESCALATED,
+    Event.UNACKNOWLEDGED: WebhookEvent.UNACKNOWLEDGED,
+    Event.RESOLVED: WebhookEvent.RESOLVED,
+    Event.RETRAINING_REQUESTED: WebhookEvent.RETRAINING_REQUESTED,
+}
 
 
 def announce(session: Session, incident: Incident, event: Event) -> None:
-    """Write a notice for every channel and have it delivered, unless a silence holds."""
-    at = clock.now()
-    silent = is_silent(
-        incident, repository.silences_in_force(session, [incident.federation_id], at)
-    )
-    for channel in _channels(session, incident):
-        notice = Notice(
+    """Have people told of a step of an incident."""
+    announce_as(
+        session,
+        Announcement(
             federation_id=incident.federation_id,
             incident_id=incident.id,
             event=event.value,
-            channel=channel,
-            state="silenced" if silent else "pending",
-            at=at,
-        )
-        session.add(notice)
-        session.flush()
-        if not silent:
-            outbox.enqueue(session, DELIVER, notice.id)
+            severity=incident.severity,
+            at=clock.now(),
+        ),
+    )
+
+
+def announce_as(session: Session, announcement: Announcement) -> None:
+    """Write an announcement and have it spread."""
+    session.add(announcement)
+    session.flush()
+    outbox.enqueue(session, ANNOUNCE, announcement.id)
+
+
+def announce_request(session: Session, request_id: UUID) -> None:
+    """Have webhooks told that retraining is asked for."""
+    request = repository.request_with_id(session, request_id)
+    announce_as(
+        session,
+        Announcement(
+            federation_id=request.federation_id,
+            request_id=request.id,
+            event=Event.RETRAINING_REQUESTED.value,
+            severity="info",
+            at=clock.now(),
+        ),
+    )
+
+
+def spread(session: Session, announcement_id: UUID, settings: Settings) -> None:
+    """Write a notice for every channel that is to be told, and have it delivered."""
+    announcement = repository.announcement(session, announcement_id)
+    incident = repository.incident_of_announcement(session, announcement)
+    silent = incident is not None and is_silent(
+        incident,
+        repository.silences_in_force(session, [announcement.federation_id], clock.now()),
+    )
+    for channel in _channels(session, announcement, settings):
+        state = NoticeState.PENDING
+        if silent:
+            state = NoticeState.SILENCED
+        elif channel.waits_for_digest:
+            state = NoticeState.HELD
+        _write(session, announcement, channel.name, state)
+
+
+def send(session: Session, notice: Notice) -> None:
+    """Have a notice delivered as soon as can be."""
+    # Each time that it is handed over anew, the outbox has to take it for another piece of work.
+    step = notice.next_attempt_at.isoformat() if notice.next_attempt_at else ""
+    notice.next_attempt_at = None
+    session.add(notice)
+    session.flush()
+    outbox.enqueue(session, DELIVER, notice.id, step=step)
 
 
 def is_silent(incident: Incident, silences: Iterable[Silence]) -> bool:
     """Whether one of these silences, which hold now, matches the incident."""
     return any(
-        silence.federation_id == incident.federation_id and _matches(silence.matchers, incident)
+        silence.federation_id == incident.federation_id and matching.matches(silence, incident)
         for silence in silences
     )
 
 
-def describe(incident: Incident, event: Event, link: str) -> tuple[str, str]:
-    """Title and text of a message: what moved, where, since when, how sure, what to do next."""
-    heads = {
-        Event.OPENED: f"[{incident.severity}] {incident.title}",
-        Event.ESCALATED: f"[now {incident.severity}] {incident.title}",
-        Event.RESOLVED: f"[resolved: {incident.resolution}] {incident.title}",
-    }
-    lines = [f"Model {incident.model}, version {incident.version}."]
-    lines += [_subject_line(subject) for subject in incident.evidence.get("subjects", [])]
-    if event is not Event.RESOLVED:
-        lines.append("Next: look at the evidence, then acknowledge, silence or resolve it.")
-    lines.append(link)
-    return heads[event], "\n".join(lines)
-
-
-def _channels(session: Session, incident: Incident) -> list[str]:
-    own = [channel.name for channel in repository.channels_of(session, incident.federation_id)]
-    # Alertmanager belongs to the installation, not to a federation.
-    shared = [LOG, ALERTMANAGER] if settings().alertmanager_url else [LOG]
-    return shared + [name for name in own if name not in shared]
-
-
-def _matches(matchers: Mapping[str, str], incident: Incident) -> bool:
-    return all(getattr(incident, name) == value for name, value in matchers.items())
-
-
-def _subject_line(subject: Mapping[str, Any]) -> str:
-    effect = subject["effect"]
-    sure = f"q {subject['q_value']:.2g}" if subject["q_value"] is not None else "no q-value"
-    return (
-        f"- {subject['subject']} ({subject['detector']}): {effect:+.3g} {subject['effect_unit']},"
-        f" {sure}; practical from {subject['threshold']:.3g}"
+def _write(session: Session, announcement: Announcement, channel: str, state: NoticeState) -> None:
+    notice = Notice(
+        federation_id=announcement.federation_id,
+        announcement_id=announcement.id,
+        incident_id=announcement.incident_id,
+        event=announcement.event,
+        channel=channel,
+        state=state.value,
+        at=announcement.at,
     )
+    session.add(notice)
+    session.flush()
+    if state is NoticeState.PENDING:
+        send(session, notice)
+
+
+def _channels(
+    session: Session, announcement: Announcement, settings: Settings
+) -> list[plans.Target]:
+    if announcement.channel is not None:
+        return [plans.Target(announcement.channel)]
+    event = Event(announcement.event)
+    of_all = [] if event is Event.RETRAINING_REQUESTED else _of_the_installation(settings)
+    hooks = [
+        plans.Target(WEBHOOK + webhook.name)
+        for webhook in repository.webhooks_of(session, announcement.federation_id)
+        if webhook.disabled_at is None
+        and (event is Event.DRILL or TYPES[event].value in webhook.events)
+    ]
+    found = [*of_all, *plans.targets(session, announcement), *hooks]
+    return list({target.name: target for target in found}.values())
+
+
+def _of_the_installation(settings: Settings) -> list[plans.Target]:
+    """Alertmanager belongs to the installation, not to a federation."""
+    names = [LOG, ALERTMANAGER] if settings.alertmanager_url else [LOG]
+    return [plans.Target(name) for name in names]

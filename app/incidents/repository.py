@@ -1,15 +1,28 @@
-"""All queries on incidents, silences, channels and notices."""
+"""All queries on incidents, silences, receivers and notices."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, extract, func
+from sqlalchemy import select as columns
+from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
 
 from app.core.database import insert_unless_there
 from app.drift.tables import Verdict
-from app.incidents.tables import Channel, Incident, IncidentVerdict, Notice, Silence
+from app.incidents.tables import (
+    AlertPlan,
+    Announcement,
+    Channel,
+    Incident,
+    IncidentVerdict,
+    Notice,
+    Silence,
+    Webhook,
+)
+from app.retraining.tables import RetrainRequest
 
 
 def unresolved_of_version(
@@ -98,6 +111,100 @@ def open_by_severity(session: Session) -> dict[str, int]:
     return {"info": 0, "warning": 0, "critical": 0} | found
 
 
+@dataclass(frozen=True)
+class Judged:
+    """The largest effect that a detector found in a subject, in one incident."""
+
+    model: str
+    detector: str
+    subject: str
+    resolution: str
+    effect: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Span:
+    """How many incidents took how many seconds in all to come so far."""
+
+    count: int
+    seconds: float
+
+
+def judged_by_people(session: Session, federation_id: UUID) -> list[Judged]:
+    """The evidence on every incident that a person resolved."""
+    return _evidence(
+        session,
+        col(Incident.federation_id) == federation_id,
+        col(Incident.state) == "resolved",
+        col(Incident.resolution).in_(("new_normal", "data_fault", "false_alarm", "retrained")),
+    )
+
+
+def evidence_on(session: Session, incident: Incident) -> list[Judged]:
+    """The evidence on an incident in its own scope, one for each detector and subject."""
+    return _evidence(session, col(Incident.id) == incident.id)
+
+
+def _evidence(session: Session, *conditions: ColumnElement[bool]) -> list[Judged]:
+    """For each incident, detector and subject: the largest effect and threshold in its scope."""
+    keys = (
+        col(Incident.model),
+        col(Verdict.detector),
+        col(Verdict.subject),
+        col(Incident.resolution),
+    )
+    query = (
+        columns(*keys, func.max(func.abs(Verdict.effect)), func.max(Verdict.threshold))
+        .join(IncidentVerdict, col(IncidentVerdict.incident_id) == col(Incident.id))
+        .join(Verdict, col(Verdict.id) == col(IncidentVerdict.verdict_id))
+        .where(col(Verdict.scope) == col(Incident.scope), col(Verdict.outcome) == "drift")
+        .where(*conditions)
+        .group_by(col(Incident.id), *keys)
+    )
+    return [Judged(*row) for row in session.execute(query)]
+
+
+def opened_by_severity(session: Session) -> dict[str, int]:
+    """How many incidents of all federations were ever opened, by severity."""
+    query = select(Incident.severity, func.count()).group_by(Incident.severity)
+    return dict(session.exec(query).all())
+
+
+def resolved_by_resolution(session: Session) -> dict[str, int]:
+    """How many incidents of all federations were resolved, by how."""
+    query = select(func.coalesce(Incident.resolution, ""), func.count())
+    resolved = query.where(Incident.state == "resolved").group_by(Incident.resolution)
+    return dict(session.exec(resolved).all())
+
+
+def time_to_acknowledge(session: Session) -> Span:
+    """From opening to acknowledgement, over all incidents that were."""
+    return _span(session, col(Incident.acknowledged_at))
+
+
+def time_to_resolve(session: Session) -> Span:
+    """From opening to resolution, over all incidents that were."""
+    return _span(session, col(Incident.resolved_at))
+
+
+def _span(session: Session, end: "Mapped[datetime | None]") -> Span:
+    seconds = extract("epoch", end) - extract("epoch", col(Incident.opened_at))
+    query = select(func.count(), func.coalesce(func.sum(seconds), 0)).where(end.is_not(None))
+    count, total = session.exec(query).one()
+    return Span(count, float(total))
+
+
+def notices_by_state(session: Session) -> dict[str, int]:
+    """How many notices of all federations are in each state."""
+    return dict(session.exec(select(Notice.state, func.count()).group_by(Notice.state)).all())
+
+
+def delivery_attempts(session: Session) -> int:
+    """How often it was tried to deliver a notice."""
+    return int(session.exec(select(func.coalesce(func.sum(Notice.attempts), 0))).one())
+
+
 def verdicts_behind(session: Session, incident_id: UUID) -> list[Verdict]:
     """The verdicts that are evidence of an incident, oldest round first."""
     query = (
@@ -164,3 +271,148 @@ def notices_of(session: Session, incident_id: UUID) -> list[Notice]:
     """What was sent about an incident, oldest first."""
     query = select(Notice).where(Notice.incident_id == incident_id)
     return list(session.exec(query.order_by(col(Notice.at), col(Notice.channel))))
+
+
+def locked_notice(session: Session, notice_id: UUID) -> Notice | None:
+    """A notice by id, locked."""
+    return session.exec(select(Notice).where(Notice.id == notice_id).with_for_update()).first()
+
+
+def announcement(session: Session, announcement_id: UUID) -> Announcement:
+    """An announcement by id, for work that a committed row asked for."""
+    return session.get_one(Announcement, announcement_id)
+
+
+def incident_of_announcement(session: Session, announcement: Announcement) -> Incident | None:
+    """The incident that an announcement is about; None for one of something else."""
+    found = announcement.incident_id
+    return None if found is None else session.get_one(Incident, found)
+
+
+def request_of_announcement(session: Session, announcement: Announcement) -> RetrainRequest:
+    """The retrain request that an announcement is about."""
+    return session.get_one(RetrainRequest, announcement.request_id)
+
+
+def request_with_id(session: Session, request_id: UUID) -> RetrainRequest:
+    """A retrain request by id, for work that a committed row asked for."""
+    return session.get_one(RetrainRequest, request_id)
+
+
+def announced_severities(session: Session, incident_id: UUID) -> set[str]:
+    """The severities under which people were told of an incident."""
+    query = select(Announcement.severity).where(Announcement.incident_id == incident_id)
+    return set(session.exec(query.distinct()))
+
+
+def overdue_notices(session: Session, at: datetime, limit: int) -> list[Notice]:
+    """Notices whose next attempt is due, locked, the one that waits longest first."""
+    query = select(Notice).where(Notice.state == "pending", col(Notice.next_attempt_at) <= at)
+    longest_first = query.order_by(col(Notice.next_attempt_at)).limit(limit)
+    return list(session.exec(longest_first.with_for_update(skip_locked=True)))
+
+
+def notices_to(session: Session, federation_id: UUID, channel: str, limit: int) -> list[Notice]:
+    """The newest notices to a channel, newest first."""
+    query = select(Notice).where(Notice.federation_id == federation_id, Notice.channel == channel)
+    return list(session.exec(query.order_by(col(Notice.at).desc()).limit(limit)))
+
+
+def notices_of_announcement(session: Session, announcement_id: UUID) -> list[Notice]:
+    """The notices of an announcement, by channel."""
+    query = select(Notice).where(Notice.announcement_id == announcement_id)
+    return list(session.exec(query.order_by(col(Notice.channel))))
+
+
+def silenced_of_open(session: Session) -> list[tuple[Notice, Incident]]:
+    """Notices that a silence held back, of incidents that nobody has taken on since."""
+    query = (
+        select(Notice, Incident)
+        .join(Incident, col(Incident.id) == col(Notice.incident_id))
+        .where(Notice.state == "silenced", Incident.state == "open")
+    )
+    return list(session.exec(query.order_by(col(Notice.at)).with_for_update()))
+
+
+def open_of(session: Session, federation_id: UUID) -> list[Incident]:
+    """A federation's incidents that nobody has taken on, oldest first."""
+    query = select(Incident).where(
+        Incident.federation_id == federation_id, Incident.state == "open"
+    )
+    return list(session.exec(query.order_by(col(Incident.opened_at))))
+
+
+def was_reminded(session: Session, incident_id: UUID, step: int) -> bool:
+    """Whether a step of the alert plan was taken for an incident."""
+    query = select(Announcement.id).where(
+        Announcement.incident_id == incident_id,
+        Announcement.event == "unacknowledged",
+        Announcement.step == step,
+    )
+    return session.exec(query).first() is not None
+
+
+def held_notices(session: Session, federation_id: UUID) -> list[Notice]:
+    """What waits for a federation's digest, locked, oldest first."""
+    query = select(Notice).where(Notice.federation_id == federation_id, Notice.state == "held")
+    return list(session.exec(query.order_by(col(Notice.at)).with_for_update()))
+
+
+def incidents_with_ids(session: Session, ids: Sequence[UUID]) -> list[Incident]:
+    """These incidents, oldest first."""
+    query = select(Incident).where(col(Incident.id).in_(ids))
+    return list(session.exec(query.order_by(col(Incident.opened_at))))
+
+
+def channels_told(session: Session, incident_id: UUID) -> set[str]:
+    """The channels that there are notices to about an incident."""
+    query = select(Notice.channel).where(Notice.incident_id == incident_id)
+    return set(session.exec(query.distinct()))
+
+
+def webhooks_of(session: Session, federation_id: UUID) -> list[Webhook]:
+    """A federation's webhooks, by name."""
+    query = select(Webhook).where(Webhook.federation_id == federation_id)
+    return list(session.exec(query.order_by(col(Webhook.name))))
+
+
+def insert_webhook(session: Session, webhook: Webhook) -> bool:
+    """Insert a webhook; False, and nothing done, where the federation has one of that name."""
+    return insert_unless_there(session, webhook)
+
+
+def webhook_named(session: Session, federation_id: UUID, name: str) -> Webhook | None:
+    """A federation's webhook by name."""
+    query = select(Webhook).where(Webhook.federation_id == federation_id, Webhook.name == name)
+    return session.exec(query).first()
+
+
+def locked_webhook(session: Session, federation_id: UUID, name: str) -> Webhook | None:
+    """A federation's webhook by name, locked."""
+    query = select(Webhook).where(Webhook.federation_id == federation_id, Webhook.name == name)
+    return session.exec(query.with_for_update()).first()
+
+
+def alert_plan(session: Session, federation_id: UUID) -> AlertPlan | None:
+    """A federation's alert plan."""
+    return session.get(AlertPlan, federation_id)
+
+
+def alert_plans(session: Session) -> list[AlertPlan]:
+    """Every federation's, locked."""
+    return list(session.exec(select(AlertPlan).with_for_update(skip_locked=True)))
+
+
+def insert_announcement(session: Session, announcement: Announcement) -> bool:
+    """Insert an announcement; False, and nothing done, where that step was announced before."""
+    return insert_unless_there(session, announcement)
+
+
+def announcement_of(
+    session: Session, federation_id: UUID, announcement_id: UUID
+) -> Announcement | None:
+    """A federation's announcement by id."""
+    query = select(Announcement).where(
+        Announcement.id == announcement_id, Announcement.federation_id == federation_id
+    )
+    return session.exec(query).first()

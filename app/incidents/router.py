@@ -1,4 +1,4 @@
-"""HTTP of incidents, silences and channels."""
+"""HTTP of incidents, silences, channels, webhooks and drills."""
 
 from typing import Annotated
 from uuid import UUID
@@ -6,24 +6,44 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, status
 
 from app.core.errors import NotFoundError
-from app.core.http import ReadSession, WriteSession
+from app.core.http import ReadSession, SettingsDep, WriteSession
 from app.core.ids import Slug
 from app.drift.schemas import VerdictOut
 from app.federations.dependencies import Access, in_federation
 from app.federations.names import Naming
 from app.federations.roles import Permission
-from app.incidents import channels, service, silences, withdrawing
+from app.incidents import (
+    channels,
+    drills,
+    feedback,
+    plans,
+    service,
+    silences,
+    webhooks,
+    withdrawing,
+)
 from app.incidents.schemas import (
+    AlertPlanIn,
+    AlertPlanOut,
     ChannelIn,
     ChannelOut,
+    DisableIn,
+    DrillIn,
+    DrillOut,
+    FeedbackOut,
     IncidentDetail,
     IncidentOut,
+    NoticeOut,
     ResolveIn,
+    RotateIn,
     SilenceIn,
     SilenceOut,
+    WebhookIn,
+    WebhookOut,
+    WebhookSecret,
 )
 from app.incidents.states import IncidentState
-from app.incidents.tables import Channel, Incident
+from app.incidents.tables import Announcement, Channel, Incident, Notice
 from app.rounds.privacy_schemas import WithdrawalIn, WithdrawalOut
 
 router = APIRouter(prefix="/v1/federations/{federation}", tags=["incidents"])
@@ -32,6 +52,7 @@ Reader = Annotated[Access, Depends(in_federation(Permission.READ))]
 Handler = Annotated[Access, Depends(in_federation(Permission.HANDLE_INCIDENTS))]
 Withdrawer = Annotated[Access, Depends(in_federation(Permission.WITHDRAW_CLIENTS))]
 Setter = Annotated[Access, Depends(in_federation(Permission.SET_POLICY))]
+Name = Annotated[Slug, Path()]
 
 
 @router.get("/incidents")
@@ -80,6 +101,13 @@ def resolve_incident(
         session, federation, incident_id, access.actor, body.resolution, body.why
     )
     return IncidentOut.before(Naming.for_reader(federation, access.principal), incident)
+
+
+@router.get("/feedback")
+def read_feedback(access: Reader, session: ReadSession) -> list[FeedbackOut]:
+    """False alarms by detector and subject, and what change of policy they speak for."""
+    found = feedback.of_federation(session, access.federation(session))
+    return [FeedbackOut.model_validate(one) for one in found]
 
 
 @router.post("/silences", status_code=status.HTTP_201_CREATED)
@@ -139,9 +167,112 @@ def list_channels(access: Setter, session: ReadSession) -> list[ChannelOut]:
 
 
 @router.delete("/channels/{name}", status_code=status.HTTP_204_NO_CONTENT)
-def remove_channel(name: Annotated[Slug, Path()], access: Setter, session: WriteSession) -> None:
+def remove_channel(name: Name, access: Setter, session: WriteSession) -> None:
     """Send no more notices there."""
     channels.remove(session, access.federation(session), name, access.actor)
+
+
+@router.post("/webhooks", status_code=status.HTTP_201_CREATED)
+def add_webhook(
+    body: WebhookIn, access: Setter, session: WriteSession, settings: SettingsDep
+) -> WebhookSecret:
+    """Send signed events to an address (Standard Webhooks); the secret is shown this once."""
+    made = webhooks.add(session, access.federation(session), body, access.actor, settings)
+    return WebhookSecret.told(made.webhook, made.secret)
+
+
+@router.get("/webhooks")
+def list_webhooks(access: Setter, session: ReadSession) -> list[WebhookOut]:
+    """The webhooks, without their secrets."""
+    found = webhooks.of_federation(session, access.federation(session))
+    return [WebhookOut.model_validate(webhook) for webhook in found]
+
+
+@router.post("/webhooks/{name}/rotate")
+def rotate_webhook(
+    name: Name, body: RotateIn, access: Setter, session: WriteSession, settings: SettingsDep
+) -> WebhookSecret:
+    """Make a new secret; for some hours messages are signed with the old one as well."""
+    federation, hours = access.federation(session), body.overlap_hours
+    made = webhooks.rotate(session, federation, name, hours, access.actor, settings)
+    return WebhookSecret.told(made.webhook, made.secret)
+
+
+@router.post("/webhooks/{name}/disable")
+def disable_webhook(
+    name: Name, body: DisableIn, access: Setter, session: WriteSession
+) -> WebhookOut:
+    """Send nothing more there, until it is enabled."""
+    federation = access.federation(session)
+    return WebhookOut.model_validate(
+        webhooks.disable(session, federation, name, access.actor, body.why)
+    )
+
+
+@router.post("/webhooks/{name}/enable")
+def enable_webhook(name: Name, access: Setter, session: WriteSession) -> WebhookOut:
+    """Send events there again."""
+    federation = access.federation(session)
+    return WebhookOut.model_validate(webhooks.enable(session, federation, name, access.actor))
+
+
+@router.post("/webhooks/{name}/test", status_code=status.HTTP_202_ACCEPTED)
+def test_webhook(name: Name, access: Setter, session: WriteSession) -> None:
+    """Send an event of type `test`; what becomes of it is among the deliveries."""
+    webhooks.test(session, access.federation(session), name, access.actor)
+
+
+@router.get("/webhooks/{name}/deliveries")
+def list_deliveries(
+    name: Name,
+    access: Setter,
+    session: ReadSession,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+) -> list[NoticeOut]:
+    """The newest messages to a webhook and how far each came, newest first."""
+    found = webhooks.deliveries(session, access.federation(session), name, limit)
+    return [NoticeOut.model_validate(notice) for notice in found]
+
+
+@router.delete("/webhooks/{name}", status_code=status.HTTP_204_NO_CONTENT)
+def remove_webhook(name: Name, access: Setter, session: WriteSession) -> None:
+    """Remove it; what is on its way there is dropped."""
+    webhooks.remove(session, access.federation(session), name, access.actor)
+
+
+@router.get("/alert-plan")
+def read_alert_plan(access: Setter, session: ReadSession) -> AlertPlanOut:
+    """Whom unacknowledged incidents reach, and what waits for a digest."""
+    federation = access.federation(session)
+    plan = plans.plan_of(session, federation)
+    if plan is None:
+        raise NotFoundError("alert plan", federation.name)
+    return AlertPlanOut.model_validate(plan)
+
+
+@router.put("/alert-plan")
+def set_alert_plan(body: AlertPlanIn, access: Setter, session: WriteSession) -> AlertPlanOut:
+    """Put a plan in force."""
+    plan = plans.set_plan(session, access.federation(session), body, access.actor)
+    return AlertPlanOut.model_validate(plan)
+
+
+@router.post("/drills", status_code=status.HTTP_202_ACCEPTED)
+def start_drill(body: DrillIn, access: Handler, session: WriteSession) -> DrillOut:
+    """Send an alert to every channel that says of itself that it is a drill."""
+    drill = drills.start(session, access.federation(session), body.severity, access.actor)
+    return _drill(drill, [])
+
+
+@router.get("/drills/{drill_id}")
+def read_drill(drill_id: UUID, access: Handler, session: ReadSession) -> DrillOut:
+    """What became of a drill, channel by channel."""
+    return _drill(*drills.notices_of(session, access.federation(session), drill_id))
+
+
+def _drill(drill: Announcement, notices: list[Notice]) -> DrillOut:
+    shown = [NoticeOut.model_validate(notice) for notice in notices]
+    return DrillOut(id=drill.id, at=drill.at, notices=shown)
 
 
 def _shown(channel: Channel) -> ChannelOut:

@@ -1,4 +1,4 @@
-"""API bodies of incidents, silences and channels."""
+"""API bodies of incidents, silences, channels and webhooks."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -10,13 +10,21 @@ from app.core.ids import Slug
 from app.drift.schemas import VerdictOut
 from app.federations.names import Naming
 from app.federations.schemas import Body
-from app.incidents.states import IncidentState, Resolution, Severity
-from app.incidents.tables import Incident, Silence
+from app.incidents.states import (
+    Event,
+    IncidentState,
+    NoticeState,
+    Resolution,
+    Severity,
+    WebhookEvent,
+)
+from app.incidents.tables import Incident, Silence, Webhook
 from app.rounds.schemas import Time
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", min_length=1, max_length=1000)]
 MatcherName = Literal["model", "version", "family", "scope", "scope_key", "subject", "severity"]
 MatcherValue = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=200)]
+Expression = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=200)]
 ByHand = Literal[
     Resolution.RETRAINED, Resolution.NEW_NORMAL, Resolution.DATA_FAULT, Resolution.FALSE_ALARM
 ]
@@ -57,6 +65,35 @@ class IncidentOut(BaseModel):
         return out.model_copy(update={"scope_key": naming.of(out.scope_key)})
 
 
+class IncidentEvent(BaseModel):
+    """An incident as its webhooks tell of it: no client has a name there."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    model: str
+    version: str
+    family: str
+    scope: str
+    cohort: str | None
+    subject: str
+    state: IncidentState
+    severity: Severity
+    opened_step: int
+    onset_step: int
+    last_step: int
+    opened_at: datetime
+    acknowledged_at: datetime | None
+    resolved_at: datetime | None
+    resolution: str | None
+
+    @classmethod
+    def of(cls, incident: Incident) -> "IncidentEvent":
+        """An incident as anybody may see it."""
+        cohort = incident.scope_key if incident.scope == "cohort" else None
+        return cls.model_validate({**incident.model_dump(), "cohort": cohort})
+
+
 class IncidentDetail(IncidentOut):
     """An incident with the verdicts behind it."""
 
@@ -71,12 +108,21 @@ class ResolveIn(Body):
 
 
 class SilenceIn(Body):
-    """No notices for incidents that match, until a time."""
+    """No notices for incidents that match, until a time; all matchers and expressions must hold."""
 
+    kind: Literal["silence", "maintenance"] = Field(
+        default="silence", description="A maintenance window is planned: it says when it starts."
+    )
     matchers: dict[MatcherName, MatcherValue] = Field(
-        min_length=1,
+        default_factory=dict,
         description="Fields of an incident and the exact values that they must have.",
         examples=[{"model": "late-arrival", "family": "concept"}],
+    )
+    expressions: list[Expression] = Field(
+        default_factory=list,
+        max_length=10,
+        description="Matchers as in Alertmanager, with =, !=, =~ and !~.",
+        examples=[['subject=~"label:.+"', 'severity!="critical"']],
     )
     starts_at: Time | None = Field(default=None, description="Default: now.")
     ends_at: Time
@@ -86,6 +132,8 @@ class SilenceIn(Body):
     def _ordered(self) -> "SilenceIn":
         if self.starts_at is not None and self.ends_at <= self.starts_at:
             raise ValueError("a silence ends after it starts")
+        if self.kind == "maintenance" and self.starts_at is None:
+            raise ValueError("a maintenance window says when it starts")
         return self
 
 
@@ -95,7 +143,9 @@ class SilenceOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
+    kind: str
     matchers: dict[str, str]
+    expressions: list[str]
     starts_at: datetime
     ends_at: datetime
     created_by: str
@@ -122,3 +172,157 @@ class ChannelOut(BaseModel):
     name: str
     kind: str = Field(examples=["mailtos"])
     created_at: datetime
+
+
+class WebhookIn(Body):
+    """Where signed events go."""
+
+    name: Slug = Field(examples=["fl-server"])
+    url: Text = Field(examples=["https://example.org/hooks/vigie"])
+    events: list[WebhookEvent] = Field(
+        min_length=1,
+        max_length=10,
+        description="What it is told of.",
+        examples=[list(WebhookEvent)],
+    )
+
+
+class RotateIn(Body):
+    """How long the former secret stays good."""
+
+    overlap_hours: float = Field(
+        default=24.0, ge=0, le=168, description="Meanwhile messages are signed with both."
+    )
+
+
+class DisableIn(Body):
+    """Why a webhook gets nothing more."""
+
+    why: Text = Field(examples=["The receiver moves."])
+
+
+class WebhookOut(BaseModel):
+    """A webhook, without its secrets."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    url: str
+    events: list[WebhookEvent]
+    created_at: datetime
+    created_by: str
+    previous_until: datetime | None = Field(
+        description="Until then the secret before the last rotation is good, too."
+    )
+    disabled_at: datetime | None
+    disabled_why: str | None
+
+
+class WebhookSecret(WebhookOut):
+    """A webhook with its new secret, which no later answer shows."""
+
+    secret: str = Field(examples=["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"])
+
+    @classmethod
+    def told(cls, webhook: Webhook, secret: str) -> "WebhookSecret":
+        """The one answer with a secret in it."""
+        return cls.model_validate({**webhook.model_dump(), "secret": secret})
+
+
+class NoticeOut(BaseModel):
+    """One message, and how far it came."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    event: Event
+    channel: str
+    state: NoticeState
+    at: datetime
+    sent_at: datetime | None
+    attempts: int
+    next_attempt_at: datetime | None
+    last_error: str | None
+
+
+class StepIn(Body):
+    """Whom an incident reaches that nobody has acknowledged so long after it opened."""
+
+    contact: Text = Field(examples=["Ada"])
+    after_minutes: int = Field(ge=1, le=7 * 24 * 60)
+    channels: list[Text] = Field(min_length=1, max_length=10, examples=[["second-line"]])
+
+
+class AlertPlanIn(Body):
+    """Whom unacknowledged incidents reach, and what waits for one message a day."""
+
+    steps: list[StepIn] = Field(
+        default_factory=list,
+        max_length=10,
+        description="The channels of a step hear of an incident only then.",
+    )
+    digest_severities: list[Severity] = Field(
+        default_factory=list, max_length=2, description="What the channels get once a day."
+    )
+    digest_hour: int = Field(default=8, ge=0, le=23, description="UTC.")
+
+    @model_validator(mode="after")
+    def _sensible(self) -> "AlertPlanIn":
+        minutes = [step.after_minutes for step in self.steps]
+        if minutes != sorted(set(minutes)):
+            raise ValueError("each step comes later than the one before it")
+        if Severity.CRITICAL in self.digest_severities:
+            raise ValueError("what is critical does not wait for a digest")
+        return self
+
+
+class AlertPlanOut(BaseModel):
+    """The plan in force."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    steps: list[StepIn]
+    digest_severities: list[Severity]
+    digest_hour: int
+    changed_at: datetime
+    changed_by: str
+
+
+class DrillIn(Body):
+    """A drill: which severity its alert has, for receivers that go by it."""
+
+    severity: Severity = Severity.CRITICAL
+
+
+class DrillOut(BaseModel):
+    """A drill, and what became of it on every channel."""
+
+    id: UUID
+    at: datetime
+    notices: list[NoticeOut]
+
+
+class ProposalOut(BaseModel):
+    """A change of policy that nothing applies by itself."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    field: str
+    before: float
+    after: float
+    false_alarms_spared: int = Field(description="Of those so far.")
+    incidents_missed: int = Field(description="That were none, and would not have opened by this.")
+
+
+class FeedbackOut(BaseModel):
+    """How often one detector's word on one subject was a false alarm."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    model: str
+    detector: str
+    subject: str
+    incidents: int = Field(description="That people resolved.")
+    false_alarms: int
+    share: float
+    proposal: ProposalOut | None

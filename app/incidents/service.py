@@ -6,15 +6,15 @@ from uuid import UUID
 from sqlmodel import Session
 
 from app.audit import service as audit
-from app.core import clock
+from app.core import clock, outbox
 from app.core.errors import NotFoundError
 from app.core.states import advance
 from app.drift import service as drift
-from app.drift.tables import Verdict
+from app.drift.tables import Evaluation, Verdict
 from app.federations import service as federations
-from app.federations.policy import IncidentPolicy
+from app.federations.policy import Policy
 from app.federations.tables import Federation
-from app.incidents import repository
+from app.incidents import feedback, repository
 from app.incidents.grouping import Cause, Evidence, evidence_of, openable, speaks_of
 from app.incidents.notices import announce
 from app.incidents.states import NEXT, Event, IncidentState, Resolution, Severity
@@ -29,22 +29,69 @@ BY_EVIDENCE = "evidence"
 
 
 def on_round(session: Session, round_id: UUID) -> None:
-    """Judge a round, and let incidents and retrain requests follow from it."""
+    """Judge a round, and let incidents and retrain requests follow from it.
+
+    While another of the model's rounds is being judged in shards it waits: that one's end has it
+    judged.
+    """
     round_ = rounds.received(session, round_id)
     drift.hold(session, round_.federation_id, round_.model)
-    # Locked before `evaluate` may write to the audit log, in the order of all who change them.
+    busy = drift.under_way(session, round_.federation_id, round_.model)
+    if busy is not None and busy.round_id != round_id:
+        return
+    # Locked before anything may be written to the audit log, in the order of all who change them.
     known = repository.unresolved_of_model(session, round_.federation_id, round_.model)
     again = round_.evaluated_at is not None
-    verdicts = drift.evaluate(session, round_)
-    if not verdicts:
+    evaluation = drift.begin(session, round_)
+    if evaluation is not None and evaluation.shards == 1:
+        _conclude(session, round_, evaluation, known, again=again)
+
+
+def on_shards_judged(session: Session, evaluation_id: UUID) -> None:
+    """Conclude a round whose clients were judged in shards, and have the next one judged."""
+    evaluation = drift.evaluation_to_conclude(session, evaluation_id)
+    if evaluation is None:
         return
+    round_ = rounds.received(session, evaluation.round_id)
+    drift.hold(session, round_.federation_id, round_.model)
+    known = repository.unresolved_of_model(session, round_.federation_id, round_.model)
+    again = round_.evaluated_at is not None
+    _conclude(session, round_, evaluation, known, again=again)
+    for waiting in rounds.to_be_judged(session, round_.federation_id, round_.model):
+        outbox.enqueue(session, rounds.EVALUATE, waiting, step=f"after {evaluation.id}")
+
+
+def _conclude(
+    session: Session,
+    round_: Round,
+    evaluation: Evaluation,
+    known: list[Incident],
+    *,
+    again: bool,
+) -> None:
+    verdicts = drift.conclude(session, evaluation)
+    _follow_up(session, round_, verdicts, known, again=again)
+    stale = drift.stale(session, evaluation)
+    if stale is not None:
+        outbox.enqueue(session, rounds.EVALUATE, stale, step=f"since {evaluation.id}")
+
+
+def _follow_up(
+    session: Session,
+    round_: Round,
+    verdicts: Sequence[Verdict],
+    known: list[Incident],
+    *,
+    again: bool,
+) -> None:
+    """Let incidents, and what they ask for, follow from the verdicts on a round."""
     federation = federations.get(session, round_.federation_id)
-    policy = federations.policy_of(federation).incidents
+    policy = federations.policy_of(federation)
     causes = evidence_of(verdicts)
     for incident in known:
         _follow(session, incident, round_, verdicts, causes, policy, again=again)
     covered = {incident.family for incident in known if incident.scope == "federation"}
-    for evidence in openable(causes, policy, covered):
+    for evidence in openable(causes, policy.incidents, covered):
         if all(incident.cause != evidence.cause.key(round_.model) for incident in known):
             opened = _open_if_it_persists(session, federation, round_, evidence, policy)
             known = [*known, opened] if opened else known
@@ -139,7 +186,7 @@ def _follow(
     round_: Round,
     verdicts: Sequence[Verdict],
     causes: dict[Cause, Evidence],
-    policy: IncidentPolicy,
+    policy: Policy,
     *,
     again: bool,
 ) -> None:
@@ -155,7 +202,7 @@ def _follow(
     elif not again and round_.global_step > incident.last_step and speaks_of(verdicts, cause):
         incident.quiet_rounds += 1
         session.add(incident)
-        if incident.quiet_rounds >= policy.quiet_rounds:
+        if incident.quiet_rounds >= policy.incidents.quiet_rounds:
             _resolve(session, incident, BY_EVIDENCE, Resolution.SUBSIDED)
 
 
@@ -164,7 +211,7 @@ def _add_evidence(
     incident: Incident,
     round_: Round,
     evidence: Evidence,
-    policy: IncidentPolicy,
+    policy: Policy,
 ) -> None:
     _link(session, incident, evidence)
     if round_.global_step >= incident.last_step:
@@ -174,7 +221,7 @@ def _add_evidence(
         incident.title = evidence.title(incident.onset_step)
         incident.evidence = evidence.document()
     session.add(incident)
-    severity = evidence.severity(policy)
+    severity = evidence.severity(policy, round_.model)
     if severity.rank > Severity(incident.severity).rank:
         incident.severity = severity.value
         _audit(session, incident, BY_EVIDENCE, "escalate", incident.state)
@@ -186,7 +233,7 @@ def _open_if_it_persists(
     federation: Federation,
     round_: Round,
     evidence: Evidence,
-    policy: IncidentPolicy,
+    policy: Policy,
 ) -> Incident | None:
     """Open an incident if enough of the newest rounds drifted for this cause.
 
@@ -195,10 +242,10 @@ def _open_if_it_persists(
     previous = repository.last_of_cause(session, federation.id, evidence.cause.key(round_.model))
     drifting = [
         step
-        for step in _drifting_steps(session, round_, evidence.cause, policy.window)
+        for step in _drifting_steps(session, round_, evidence.cause, policy.incidents.window)
         if previous is None or step > previous.last_step
     ]
-    if len(drifting) < policy.persistence:
+    if len(drifting) < policy.incidents.persistence:
         return None
     incident = _new(session, federation, round_, evidence, policy, min(drifting), previous)
     _link(session, incident, evidence)
@@ -226,7 +273,7 @@ def _new(
     federation: Federation,
     round_: Round,
     evidence: Evidence,
-    policy: IncidentPolicy,
+    policy: Policy,
     onset_step: int,
     previous: Incident | None,
 ) -> Incident:
@@ -240,7 +287,7 @@ def _new(
         scope_key=evidence.cause.scope_key,
         subject=evidence.strongest.subject,
         title=evidence.title(onset_step),
-        severity=evidence.severity(policy).value,
+        severity=evidence.severity(policy, round_.model).value,
         opened_round=round_.id,
         opened_step=round_.global_step,
         onset_step=onset_step,
@@ -296,6 +343,8 @@ def _resolve(
     incident.resolved_at, incident.resolved_by = clock.now(), actor
     incident.resolution = resolution.value
     _audit(session, incident, actor, "resolve", before, why)
+    if resolution is Resolution.FALSE_ALARM:
+        feedback.note(session, incident, actor)
     announce(session, incident, Event.RESOLVED)
 
 

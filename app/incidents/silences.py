@@ -9,7 +9,7 @@ from app.core import clock
 from app.core.errors import DomainError, NotFoundError
 from app.federations.names import DISPLAYED, PSEUDONYM, WITHDRAWN, Naming
 from app.federations.tables import Federation
-from app.incidents import repository
+from app.incidents import matching, repository
 from app.incidents.schemas import SilenceIn
 from app.incidents.tables import Silence
 
@@ -34,14 +34,23 @@ def silence(
 ) -> Silence:
     """Send no notices for incidents that match, until the silence ends.
 
-    `naming` is how the caller knows clients: a display name stands for the client of an incident.
+    An incident that is still open and not taken on when it ends is told of after all. `naming` is
+    how the caller knows clients: a display name stands for the client of an incident.
+
+    Raises:
+        SilenceOverError: if it would be over already.
+        MatchesEverythingError: if every incident would match.
+        BadMatcherError: if an expression cannot be understood.
     """
     at = clock.now()
     if body.ends_at <= max(at, body.starts_at or at):
         raise SilenceOverError
+    matching.require_selective(body.matchers.values(), body.expressions)
     made = Silence(
         federation_id=federation.id,
+        kind=body.kind,
         matchers=_matchers(session, federation, body, naming),
+        expressions=body.expressions,
         starts_at=body.starts_at or at,
         ends_at=body.ends_at,
         created_by=actor,
@@ -102,7 +111,12 @@ def _audit(session: Session, silence: Silence, actor: str, verb: str) -> None:
         action=f"silence.{verb}",
         entity=f"silence:{silence.id}",
         federation_id=silence.federation_id,
-        after={"matchers": _audited(silence), "ends_at": silence.ends_at.isoformat()},
+        after={
+            "kind": silence.kind,
+            "matchers": _audited(silence),
+            "expressions": silence.expressions,
+            "ends_at": silence.ends_at.isoformat(),
+        },
         why=silence.comment,
     )
 

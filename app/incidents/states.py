@@ -44,8 +44,47 @@ class Severity(StrEnum):
 
 
 class Event(StrEnum):
-    """A step of an incident that people are told of."""
+    """A step that people are told of."""
 
     OPENED = "opened"
-    ESCALATED = "escalated"
+    ESCALATED = "escalated"  # it became more severe
+    UNACKNOWLEDGED = "unacknowledged"  # nobody took it on in time
     RESOLVED = "resolved"
+    RETRAINING_REQUESTED = "retraining_requested"
+    DIGEST = "digest"  # what waited for the day's one message
+    DRILL = "drill"
+    TEST = "test"  # of one webhook
+
+
+class WebhookEvent(StrEnum):
+    """What a webhook may ask for, under the `type` that its messages have."""
+
+    OPENED = "incident.opened"
+    ESCALATED = "incident.escalated"
+    UNACKNOWLEDGED = "incident.unacknowledged"
+    RESOLVED = "incident.resolved"
+    RETRAINING_REQUESTED = "retraining.requested"
+
+
+class NoticeState(StrEnum):
+    """Where a notice is."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    FAILED = "failed"  # no attempt is left, or the receiver is gone
+    DROPPED = "dropped"  # needless before it was sent: its receiver was removed or disabled
+    SILENCED = "silenced"
+    HELD = "held"  # for the next digest
+    DIGESTED = "digested"
+
+
+N = NoticeState
+NEXT_OF_NOTICE: dict[NoticeState, frozenset[NoticeState]] = {
+    N.PENDING: frozenset({N.SENT, N.FAILED, N.DROPPED}),
+    N.SILENCED: frozenset({N.PENDING}),
+    N.HELD: frozenset({N.DIGESTED}),
+    N.SENT: frozenset(),
+    N.FAILED: frozenset(),
+    N.DROPPED: frozenset(),
+    N.DIGESTED: frozenset(),
+}

@@ -1,10 +1,10 @@
-"""Incidents, the verdicts behind them, silences, and the notices that were sent."""
+"""Incidents, the verdicts behind them, silences, receivers, and the notices that were sent."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from app.core.database import Json, Utc
@@ -65,15 +65,39 @@ class IncidentVerdict(SQLModel, table=True):
     verdict_id: UUID = Field(foreign_key="verdicts.id", primary_key=True)
 
 
+class FalseAlarm(SQLModel, table=True):
+    """What one detector said of one subject in an incident that a person called a false alarm."""
+
+    __tablename__ = "false_alarms"
+
+    incident_id: UUID = Field(foreign_key="incidents.id", primary_key=True)
+    detector: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id", index=True)
+    model: str
+    scope: str
+    effect: float  # the largest, without its sign
+    threshold: float  # the practical one that it passed
+    at: datetime = Field(sa_type=Utc)
+    by: str
+
+
 class Silence(SQLModel, table=True):
     """No notices for incidents that match, until it ends."""
 
     __tablename__ = "silences"
-    __table_args__ = (CheckConstraint("ends_at > starts_at", name="order"),)
+    __table_args__ = (
+        CheckConstraint("ends_at > starts_at", name="order"),
+        CheckConstraint("kind IN ('silence', 'maintenance')", name="kind"),
+    )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     federation_id: UUID = Field(foreign_key="federations.id", index=True)
+    kind: str = Field(default="silence", sa_column_kwargs={"server_default": "silence"})
     matchers: dict[str, str] = Field(sa_type=Json)  # incident field -> exact value
+    expressions: list[str] = Field(  # as in Alertmanager: subject=~"label:.+"
+        default_factory=list, sa_type=Json, sa_column_kwargs={"server_default": "[]"}
+    )
     starts_at: datetime = Field(sa_type=Utc)
     ends_at: datetime = Field(sa_type=Utc)
     created_by: str
@@ -93,20 +117,82 @@ class Channel(SQLModel, table=True):
     created_at: datetime = Field(sa_type=Utc)
 
 
+class Webhook(SQLModel, table=True):
+    """An address that gets signed events; its secrets are kept sealed."""
+
+    __tablename__ = "webhooks"
+    __table_args__ = (UniqueConstraint("federation_id", "name", name="uq_webhooks_name"),)
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id")
+    name: str
+    url: str
+    events: list[str] = Field(sa_type=Json)  # WebhookEvent
+    secret: bytes = Field(sa_type=LargeBinary)
+    previous_secret: bytes | None = Field(default=None, sa_type=LargeBinary)
+    previous_until: datetime | None = Field(default=None, sa_type=Utc)
+    created_at: datetime = Field(sa_type=Utc)
+    created_by: str
+    disabled_at: datetime | None = Field(default=None, sa_type=Utc)
+    disabled_why: str | None = None
+
+
+class AlertPlan(SQLModel, table=True):
+    """Whom a federation's alerts reach when nobody acknowledges, and what waits for a digest."""
+
+    __tablename__ = "alert_plans"
+
+    federation_id: UUID = Field(foreign_key="federations.id", primary_key=True)
+    steps: list[dict[str, Any]] = Field(sa_type=Json)  # StepIn
+    digest_severities: list[str] = Field(sa_type=Json)
+    digest_hour: int  # UTC
+    digested_at: datetime = Field(sa_type=Utc)  # what came later is not in a digest yet
+    changed_at: datetime = Field(sa_type=Utc)
+    changed_by: str
+
+
+class Announcement(SQLModel, table=True):
+    """A step that people are told of: of an incident, a retrain request, or none (a drill)."""
+
+    __tablename__ = "announcements"
+    __table_args__ = (
+        UniqueConstraint("incident_id", "event", "severity", "step", name="uq_announcements_once"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id", index=True)
+    incident_id: UUID | None = Field(default=None, foreign_key="incidents.id")
+    request_id: UUID | None = Field(default=None, foreign_key="retrain_requests.id")
+    event: str  # Event
+    severity: str  # the incident's at that step
+    step: int = 0  # of the alert plan, where nobody had acknowledged
+    channel: str | None = None  # told to this one alone
+    detail: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    at: datetime = Field(sa_type=Utc)
+
+
 class Notice(SQLModel, table=True):
-    """One message about one step of an incident to one channel."""
+    """One message about one announcement to one channel."""
 
     __tablename__ = "notices"
     __table_args__ = (
-        UniqueConstraint("incident_id", "event", "channel", name="uq_notices_once"),
-        CheckConstraint("state IN ('pending', 'sent', 'silenced')", name="state"),
+        UniqueConstraint("announcement_id", "channel", name="uq_notices_once"),
+        CheckConstraint(
+            "state IN ('pending', 'sent', 'failed', 'dropped', 'silenced', 'held', 'digested')",
+            name="state",
+        ),
+        Index("ix_notices_state_next_attempt_at", "state", "next_attempt_at"),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     federation_id: UUID = Field(foreign_key="federations.id")
-    incident_id: UUID = Field(foreign_key="incidents.id")
-    event: str  # opened, escalated, resolved
-    channel: str  # "log", "alertmanager", or a channel's name
+    announcement_id: UUID = Field(foreign_key="announcements.id")
+    incident_id: UUID | None = Field(default=None, foreign_key="incidents.id", index=True)
+    event: str  # the announcement's
+    channel: str  # "log", "alertmanager", a channel's name, or "webhook:" and a webhook's
     state: str = "pending"
     at: datetime = Field(sa_type=Utc)
     sent_at: datetime | None = Field(default=None, sa_type=Utc)
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    next_attempt_at: datetime | None = Field(default=None, sa_type=Utc)  # None: in the outbox
+    last_error: str | None = None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app.core.errors import FieldError
 from app.core.validation import field_of
 from app.rounds.arrow_stream import is_counts, is_number, is_text
-from app.rounds.columns import assemble, lists_of, require_room
+from app.rounds.columns import TYPES, assemble, lists_among, require_room
 from app.rounds.layout import COHORT, Column, Kind, Layout
 
 
@@ -34,26 +34,21 @@ def bring_in(sent: pa.RecordBatch, layout: Layout) -> Columns:
         TooManyCountsError: if they would take too much room.
     """
     columns = Columns(sent)
-    told = (
-        field.name for field, array in zip(sent.schema, sent.columns, strict=True) if _any(array)
-    )
-    require_room((name for name in told if name in layout), sent.num_rows, layout)
+    by_name = dict(zip(sent.schema.names, sent.columns, strict=True))
+    told = {name for name, array in by_name.items() if array.null_count < len(array)}
+    require_room(told & layout.keys(), sent.num_rows, layout)
     arrays: dict[str, pa.Array] = {}
-    for name, array in zip(sent.schema.names, sent.columns, strict=True):
+    for name, array in by_name.items():
         column = layout.get(name)
         if column is None:
             columns.unusable.append(_unknown(name))
         elif not _fits(column, array.type):
             columns.unusable.append(_wrong_type(column))
-        elif _any(array):
+        elif name in told:
             arrays[name] = _converted(column, array, columns)
     if not columns.unusable:
         columns.batch = assemble(arrays, layout)
     return columns
-
-
-def _any(array: pa.Array) -> bool:
-    return bool(array.null_count < len(array))
 
 
 def _fits(column: Column, kind: pa.DataType) -> bool:
@@ -65,21 +60,18 @@ def _fits(column: Column, kind: pa.DataType) -> bool:
 
 
 def _converted(column: Column, array: pa.Array, columns: Columns) -> pa.Array:
-    if column.kind is Kind.TEXT:
-        return array.cast(pa.string())
-    if column.kind is Kind.WHOLE:
-        return array.cast(pa.int64())
-    if column.kind is Kind.NUMBER:
-        return array.cast(pa.float64(), safe=False)
-    return _counts(column, array, columns)
+    if column.kind is Kind.COUNTS:
+        return _counts(column, array, columns)
+    kind = TYPES[column.kind]
+    # Whole numbers were let through by their type; of others, float64 may round the last digit.
+    return array if array.type == kind else array.cast(kind, safe=column.kind is not Kind.NUMBER)
 
 
 def _counts(column: Column, array: pa.Array, columns: Columns) -> pa.FixedSizeListArray:
     """Lists of the column's size; one of another size, or with nulls, makes its record wrong."""
-    told = np.asarray(array.is_valid())
-    lengths = np.asarray(pc.list_value_length(array).fill_null(0))
-    right = told & (lengths == column.size)
-    _note(columns, told & ~right, _wrong_length(column))
+    lengths = _lengths(array)
+    right = lengths == column.size
+    _note(columns, ~right & (lengths >= 0), _wrong_length(column))
     values = (array if right.all() else array.filter(pa.array(right))).flatten()
     if values.null_count:
         gaps = np.zeros(len(right), dtype=np.bool_)
@@ -87,11 +79,15 @@ def _counts(column: Column, array: pa.Array, columns: Columns) -> pa.FixedSizeLi
         _note(columns, gaps, _gap(column))
         values = values.fill_null(0)
     numbers = _plain(values).to_numpy().reshape(-1, column.size)
-    if right.all():
-        return lists_of(numbers)
-    whole = np.zeros((len(right), column.size), numbers.dtype)
-    whole[right] = numbers
-    return lists_of(whole, missing=~right)
+    return lists_among(numbers, right)
+
+
+def _lengths(array: pa.Array) -> NDArray[np.int64]:
+    """How many values each list has; -1 for one that is null."""
+    if pa.types.is_fixed_size_list(array.type) and array.null_count == 0:
+        return np.full(len(array), array.type.list_size)
+    lengths = pc.list_value_length(array).cast(pa.int64()).fill_null(-1)
+    return np.asarray(lengths)
 
 
 def _plain(values: pa.Array) -> pa.Array:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from struct import error as OutOfBounds  # noqa: N812 - it is one
 from struct import unpack_from
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -88,7 +89,7 @@ def _refuse_other_types(schema: pa.Schema) -> None:
     if len(set(schema.names)) < len(schema.names):
         raise ValueError("two columns have the same name")
     for position, field in enumerate(schema):
-        if not (is_text(field.type) or is_number(field.type) or is_counts(field.type)):
+        if not (is_number(field.type) or is_text(field.type) or is_counts(field.type)):
             raise ValueError(f"column {position} is neither text, nor numbers, nor lists of them")
 
 
@@ -115,8 +116,8 @@ def _refuse_long_texts(batch: pa.RecordBatch) -> None:
     for array in batch.columns:
         if is_text(array.type):
             texts = array.dictionary if pa.types.is_dictionary(array.type) else array
-            longest = pc.max(pc.binary_length(texts)).as_py() or 0
-            if longest > MAX_TEXT_BYTES:
+            lengths = np.asarray(pc.binary_length(texts).fill_null(0))
+            if lengths.max(initial=0) > MAX_TEXT_BYTES:
                 raise ValueError(f"a text has more than {MAX_TEXT_BYTES} bytes")
 
 

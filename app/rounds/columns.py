@@ -21,7 +21,7 @@ ROWS = b"rows"
 # All counts of a batch, sent or not, since a column has room for every record: 128 MiB. A body of 8
 # MiB cannot tell so many; a few wide counts among many records could take a thousand times more.
 MAX_COUNTS = 2**24
-_TYPES = {Kind.TEXT: pa.string(), Kind.WHOLE: pa.int64(), Kind.NUMBER: pa.float64()}
+TYPES = {Kind.TEXT: pa.string(), Kind.WHOLE: pa.int64(), Kind.NUMBER: pa.float64()}
 
 
 class WrongLengthError(ValueError):
@@ -89,13 +89,9 @@ def array_of(column: Column, values: Values) -> pa.Array:
         WrongLengthError: if counts do not fit the column.
     """
     if column.kind is not Kind.COUNTS:
-        return pa.array(values, _TYPES[column.kind])
-    if None not in values:
-        return lists_of(_numbers(column, values))
+        return pa.array(values, TYPES[column.kind])
     there = np.array([value is not None for value in values])
-    numbers = np.zeros((len(values), column.size))
-    numbers[there] = _numbers(column, [value for value in values if value is not None])
-    return lists_of(numbers, missing=~there)
+    return lists_among(numbers_in(column, [value for value in values if value is not None]), there)
 
 
 def lists_of(
@@ -107,6 +103,15 @@ def lists_of(
     return pa.FixedSizeListArray.from_arrays(flat, numbers.shape[1], mask=mask)
 
 
+def lists_among(numbers: NDArray[Any], there: NDArray[np.bool_]) -> pa.FixedSizeListArray:
+    """Counts of the records that are there, as a column of all; those of the others are null."""
+    if there.all():
+        return lists_of(numbers)
+    whole = np.zeros((len(there), numbers.shape[1]), numbers.dtype)
+    whole[there] = numbers
+    return lists_of(whole, missing=~there)
+
+
 def numbers_of(array: pa.FixedSizeListArray) -> NDArray[Any]:
     """The counts of a column, shape (records, size); what stands in null rows means nothing."""
     size = array.type.list_size
@@ -115,7 +120,12 @@ def numbers_of(array: pa.FixedSizeListArray) -> NDArray[Any]:
     return numbers.reshape(len(array), size)
 
 
-def _numbers(column: Column, told: Values) -> NDArray[np.float64]:
+def numbers_in(column: Column, told: Values) -> NDArray[np.float64]:
+    """Counts of shape (records, size) from Python lists.
+
+    Raises:
+        WrongLengthError: if they do not fit the column.
+    """
     rows: Iterable[Sequence[float]] = told
     if column.matrix:
         _require(column, map(len, told), column.rows)

@@ -11,7 +11,7 @@ from app.rounds import repository
 from app.rounds.blocks import unpack
 from app.rounds.columns import batch_of_trees
 from app.rounds.layout import Spec, layout_on
-from app.rounds.reports import ClientReport, join
+from app.rounds.reports import join, tree_of
 from app.rounds.tables import ReportBlock, Round
 
 
@@ -71,14 +71,4 @@ def _whole(
     tags = tuple(sorted({tag for report in reports for tag in report.cohorts}))
     spec = repository.bin_spec(session, federation.id, round_.bin_spec) if round_.bin_spec else None
     _, layout = layout_on(None if spec is None else Spec(spec.id, spec.document), tags)
-    return batch_of_trees([_tree(report) for report in reports], layout)
-
-
-def _tree(report: ClientReport) -> dict[str, object]:
-    own = {
-        "client": report.client,
-        "status": report.status,
-        "num_examples": report.num_examples,
-        "cohorts": report.cohorts,
-    }
-    return {**own, **report.record}
+    return batch_of_trees([tree_of(report) for report in reports], layout)

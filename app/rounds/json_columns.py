@@ -5,22 +5,48 @@ particulars: whatever it cannot take (a wrong type, an unknown or repeated key, 
 makes it give up, and the careful way (`parsing`, `gate`) reads the body again and names the field.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-from app.rounds.columns import TooManyCountsError, Values, WrongLengthError, batch_of
-from app.rounds.layout import Layout
+from app.rounds import json_counts
+from app.rounds.columns import (
+    TooManyCountsError,
+    Values,
+    WrongLengthError,
+    array_of,
+    assemble,
+    lists_among,
+    require_room,
+)
+from app.rounds.layout import Column, Kind, Layout
 from app.rounds.schemas import ClientRecord, Envelope
 
 Struct = Any  # made at run time
-DICTS = ("cohorts", "features")
-BLOCKS = (*DICTS, "metrics", "canary", "update", "resources")
+
+
+class _UnfitError(ValueError):
+    """Columns cannot hold all that was sent."""
+
+
+# For any of these the careful way has the words.
+UNFIT = (
+    _UnfitError,
+    msgspec.MsgspecError,
+    WrongLengthError,
+    TooManyCountsError,
+    OverflowError,
+    pa.ArrowException,
+)
 
 
 def decode(body: bytes) -> Struct | None:
@@ -41,58 +67,86 @@ def envelope_of(push: Struct) -> dict[str, Any]:
 
 def batch_from(push: Struct, body: bytes, layout: Layout) -> pa.RecordBatch | None:
     """The push's records as columns; None where they have to be read with care."""
-    fields = {name: _each(push.clients, name) for name in ClientRecord.model_fields}
-    values = {name: _values(fields, column.path) for name, column in layout.items()}
-    if body.count(b":") != _colons(push, fields, values) or _has_empty_block(fields, values):
-        return None
+    told = _Told(layout)
     try:
-        return batch_of(values, layout)
-    except (WrongLengthError, TooManyCountsError, OverflowError, pa.ArrowException):
+        told.add(push.clients)
+        if _colons(body) != _keys(push) + told.keys:
+            return None
+        require_room(told.columns, len(push.clients), layout)
+        arrays = {name: _array(layout[name], values) for name, values in told.columns.items()}
+    except UNFIT:
         return None
+    return assemble(arrays, layout)
 
 
-def _values(fields: dict[str, Values], path: tuple[str, ...]) -> Values:
-    """One column of every record."""
-    head, *rest = path
-    values = fields[head]
-    for name in rest:
-        if head in DICTS:
-            values = [None if block is None else block.get(name) for block in values]
-        else:
-            values = _each(values, name)
-    return values
+@dataclass
+class _Told:
+    """What records say, by column, and how many keys it took to say it."""
+
+    layout: Layout
+    columns: dict[str, Values] = field(default_factory=dict)
+    keys: int = 0
+
+    def add(self, structs: Sequence[Struct | None], prefix: str = "") -> None:
+        """Every field of every struct; the columns are named by its path."""
+        known = len(self.columns)
+        for name in next(one for one in structs if one is not None).__struct_fields__:
+            self._add(prefix + name, _each(structs, name))
+        if len(self.columns) == known:
+            raise _UnfitError(prefix)  # a block with nothing in it
+
+    def _add(self, name: str, values: Values) -> None:
+        told = len(values) - values.count(None)
+        self.keys += told
+        first = next((value for value in values if value is not None), None) if told else None
+        if isinstance(first, msgspec.Struct):
+            self.add(values, f"{name}.")
+        elif isinstance(first, dict):
+            self._add_named(values, f"{name}.")
+        elif told and name not in self.layout:
+            raise _UnfitError(name)
+        elif told:
+            self.columns[name] = values
+
+    def _add_named(self, dicts: Sequence[dict[str, Any] | None], prefix: str) -> None:
+        """The names that the layout has; by another the count of keys goes wrong."""
+        known = len(self.columns)
+        for name in self.layout:
+            if name.startswith(prefix):
+                key = name.removeprefix(prefix)
+                self._add(name, [None if one is None else one.get(key) for one in dicts])
+        if len(self.columns) == known:
+            raise _UnfitError(prefix)
 
 
-def _each(values: Values, name: str) -> Values:
-    """The attribute of every value, None of those that are None themselves."""
-    missing = values.count(None)
-    if missing == len(values):
-        return values
-    if missing == 0:
-        return list(map(attrgetter(name), values))
-    return [None if value is None else getattr(value, name) for value in values]
+def _each(structs: Sequence[Struct | None], name: str) -> Values:
+    """The attribute of every struct, None of those that are None themselves."""
+    value_of = attrgetter(name)
+    if None in structs:
+        return [None if one is None else value_of(one) for one in structs]
+    return list(map(value_of, structs))  # no tuples of a record's values: they would wake the GC
 
 
-def _colons(push: Struct, fields: dict[str, Values], values: dict[str, Values]) -> int:
-    """How many colons a body has that says what was decoded, and says it once.
+def _array(column: Column, values: Values) -> pa.Array:
+    if column.kind is not Kind.COUNTS:
+        return array_of(column, values)
+    there = np.array([value is not None for value in values])
+    texts = [value for value in values if value is not None]
+    return lists_among(json_counts.read(texts, column), there)
 
-    Every key is followed by one. A repeated key, a null, or a colon in a text makes one more, and
-    nothing makes one less.
+
+def _colons(body: bytes) -> int:
+    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(":")))
+
+
+def _keys(push: Struct) -> int:
+    """How many keys the envelope has, with `clients`.
+
+    Every key is followed by a colon. With those of the records they are all that a body has if it
+    says what was decoded, and says it once: a repeated key, a null, or a colon in a text makes one
+    more, and nothing makes one less.
     """
-    head = msgspec.json.encode(envelope_of(push)).count(b":") + 1  # and the one after `clients`
-    canaries = [block.metrics for block in fields["canary"] if block is not None]
-    blocks = [fields[name] for name in BLOCKS]
-    return head + sum(map(_told, (*values.values(), *blocks, canaries)))
-
-
-def _has_empty_block(fields: dict[str, Values], values: dict[str, Values]) -> bool:
-    """Whether some block is there with nothing in it, which columns cannot tell."""
-    full = {name.partition(".")[0] for name, column in values.items() if _told(column)}
-    return any(_told(fields[name]) and name not in full for name in BLOCKS)
-
-
-def _told(values: Values) -> int:
-    return len(values) - values.count(None)
+    return msgspec.json.encode(envelope_of(push)).count(b":") + 1
 
 
 @cache
@@ -110,15 +164,17 @@ def _decoder() -> msgspec.json.Decoder[Any]:
 @cache
 def _struct(model: type[BaseModel]) -> type[Any]:
     """A struct with the fields of a model: their types; what values may be is checked in bulk."""
-    fields = [
-        (name, _plain(field.annotation))
-        if field.is_required()
-        else (name, _plain(field.annotation) | None, None)
-        for name, field in model.model_fields.items()
-    ]
+    fields = [_field(name, info) for name, info in model.model_fields.items()]
     return msgspec.defstruct(
         model.__name__, fields, forbid_unknown_fields=True, kw_only=True, gc=False
     )
+
+
+def _field(name: str, info: FieldInfo) -> Any:  # noqa: ANN401 - one of msgspec's forms
+    kind = _plain(info.annotation)
+    if info.is_required():
+        return name, kind
+    return name, kind if kind is msgspec.Raw else kind | None, None
 
 
 def _plain(annotation: Any) -> Any:  # noqa: ANN401 - types of types
@@ -127,7 +183,7 @@ def _plain(annotation: Any) -> Any:  # noqa: ANN401 - types of types
     if origin is Annotated or NoneType in parts:
         return _plain(next(part for part in parts if part is not NoneType))
     if origin is list:
-        return list[_plain(parts[0])]  # type: ignore[misc]
+        return msgspec.Raw  # lists are of counts, which are read in bulk
     if origin is dict:
         return dict[str, _plain(parts[1])]  # type: ignore[misc]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

@@ -66,6 +66,12 @@ def report_of(round_id: UUID, tree: Tree) -> ClientReport:
     return _report(round_id, dict(tree))
 
 
+def tree_of(report: ClientReport) -> Tree:
+    """A report as a record of the wire format."""
+    own = {name: getattr(report, name) for name in OWN_COLUMNS}
+    return {**own, **report.record}
+
+
 def _trees(block: ReportBlock) -> list[Tree]:
     return [] if block.data is None else trees_of(unpack(block.data))
 

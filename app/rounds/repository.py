@@ -96,6 +96,37 @@ def measuring(session: Session, federation_id: UUID, model: str, version: str) -
     return list(session.exec(query.order_by(*IN_ORDER)))
 
 
+def between(
+    session: Session,
+    federation_id: UUID,
+    model: str,
+    version: str,
+    steps: tuple[int, int],
+    limit: int,
+    phases: Sequence[str] = MEASURED,
+) -> list[Round]:
+    """The newest rounds of a version itself, strictly between two global steps, newest first."""
+    query = select(Round).where(
+        Round.federation_id == federation_id,
+        Round.model == model,
+        Round.version == version,
+        col(Round.phase).in_(phases),
+        col(Round.state).in_(WHOLE),
+        Round.global_step > steps[0],
+        Round.global_step < steps[1],
+    )
+    newest_first = (column.desc() for column in IN_ORDER)
+    return list(session.exec(query.order_by(*newest_first).limit(limit)))
+
+
+def to_be_judged(session: Session, federation_id: UUID, model: str) -> list[UUID]:
+    """A model's whole rounds that were not judged since they last changed, in order."""
+    query = select(Round.id).where(
+        Round.federation_id == federation_id, Round.model == model, Round.state == "received"
+    )
+    return list(session.exec(query.order_by(*IN_ORDER)))
+
+
 def of_run(session: Session, federation_id: UUID, run: str, phase: str) -> list[Round]:
     """A run's rounds of one phase that count, in order."""
     query = select(Round).where(
@@ -228,6 +259,20 @@ def refusals_of_round(session: Session, round_id: UUID) -> list[Refusal]:
     """The records of a round that were refused, in their order."""
     query = select(Refusal).where(Refusal.round_id == round_id)
     return list(session.exec(query.order_by(col(Refusal.index))))
+
+
+def refusals_by_round(session: Session, round_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
+    """How many records of each of these rounds were refused, by code."""
+    query = (
+        select(Refusal.round_id, Refusal.code, func.count())
+        .where(col(Refusal.round_id).in_(round_ids))
+        .group_by(col(Refusal.round_id), Refusal.code)
+    )
+    counts: dict[UUID, dict[str, int]] = {round_id: {} for round_id in round_ids}
+    for round_id, code, count in session.exec(query):
+        if round_id is not None:
+            counts[round_id][code] = count
+    return counts
 
 
 def newest_refusals(session: Session, federation_id: UUID, limit: int) -> list[Refusal]:

@@ -2,13 +2,12 @@
 
 import hashlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from math import isfinite
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, status
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from app.core.errors import DomainError
 from app.core.http import DatabaseDep, PressureDep, ReadSession, WriteSession
@@ -18,7 +17,6 @@ from app.federations import service as federations
 from app.federations.dependencies import Access, in_federation
 from app.federations.names import Naming
 from app.federations.roles import Permission
-from app.federations.tables import Federation
 from app.rounds import admission, arrow_stream, bin_specs, service
 from app.rounds.errors import MalformedBodyError
 from app.rounds.privacy_schemas import ClientSpentOut, PrivacyOut
@@ -85,38 +83,7 @@ Chunk = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class _LookedAt:
-    """A push that was read and checked, before the transaction that writes.
-
-    Its reading has ended by then: who waits for a turn to write holds no connection.
-    """
-
-    federation: Federation
-    address: service.Address
-    found: tuple[service.Push, service.Checked] | MalformedBodyError
-
-
-def _look(
-    run: Slug,
-    number: RoundNumber,
-    phase: Phase,
-    body: Annotated[bytes, Depends(_raw)],
-    access: Pusher,
-    database: DatabaseDep,
-    chunk: Chunk = None,
-    content_type: Annotated[str, Header(include_in_schema=False)] = "",
-) -> _LookedAt:
-    address = service.Address(run, number, phase)
-    with database.read_scope() as session:
-        federation = access.federation(session)
-        try:
-            read = admission.read(body, content_type.partition(";")[0].strip().lower())
-        except MalformedBodyError as error:
-            return _LookedAt(federation, address, error)
-        digest = hashlib.sha256(body).hexdigest()
-        push = service.Push(run, number, phase, read, digest, chunk)
-        return _LookedAt(federation, address, (push, service.check(session, federation, push)))
+MediaType = Annotated[str, Header(alias="content-type", include_in_schema=False)]
 
 
 @router.post(
@@ -132,11 +99,15 @@ def _look(
     dependencies=[Depends(_one_of_few, scope="function"), Depends(_with_room)],
 )
 def push_round(
-    looked_at: Annotated[_LookedAt, Depends(_look)],
+    run: Slug,
+    number: RoundNumber,
+    phase: Phase,
     body: Annotated[bytes, Depends(_raw)],
     access: Pusher,
-    session: WriteSession,
-) -> Receipt | JSONResponse:
+    database: DatabaseDep,
+    chunk: Chunk = None,
+    media_type: MediaType = "",
+) -> Response:
     """Push one round of one phase, whole or a chunk of it.
 
     Answers 202 once it is stored; the same body again gets the same receipt, another body 409.
@@ -147,13 +118,20 @@ def push_round(
     A round in chunks is judged once it was closed with their number and they are all here, or at
     its deadline; a chunk that comes later, such as labels, has it judged again.
     """
-    federation, found = looked_at.federation, looked_at.found
-    if isinstance(found, MalformedBodyError):
-        service.refuse_malformed(session, federation, looked_at.address, body, found)
-        return _answered(found)
-    push, checked = found
-    taken = service.ingest(session, federation, push, checked, access.actor)
-    return taken if isinstance(taken, Receipt) else _answered(taken)
+    # Reading, checking and writing in one go: every dependency that waits is a change of threads.
+    address, federation = service.Address(run, number, phase), access.as_called
+    try:
+        read = admission.read(body, media_type.partition(";")[0].strip().lower())
+    except MalformedBodyError as error:
+        with database.session_scope() as session:
+            service.refuse_malformed(session, federation, address, body, error)
+        return _answered(error)
+    push = service.Push(run, number, phase, read, hashlib.sha256(body).hexdigest(), chunk)
+    with database.read_scope() as session:  # over before the other: who waits holds no connection
+        checked = service.check(session, federation, push)
+    with database.session_scope() as session:
+        taken = service.ingest(session, federation, push, checked, access.actor)
+    return _receipt(taken) if isinstance(taken, Receipt) else _answered(taken)
 
 
 @router.post("/runs/{run}/rounds/{number}/{phase}/close", status_code=status.HTTP_202_ACCEPTED)
@@ -171,7 +149,12 @@ def close_round(
     return service.close(session, federation, address, body, access.actor)
 
 
-def _answered(error: DomainError) -> JSONResponse:
+def _receipt(receipt: Receipt) -> Response:
+    text = receipt.model_dump_json()
+    return Response(text, status.HTTP_202_ACCEPTED, media_type="application/json")
+
+
+def _answered(error: DomainError) -> Response:
     """Answered, not raised: raising would roll back the refusals that are to be counted."""
     return problem(error.kind.value, error.code, error.title, error.message, error.errors)
 

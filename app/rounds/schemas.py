@@ -142,10 +142,19 @@ class CanaryBlock(Body):
 
 
 class Update(Body):
-    """The client's model update, without its weights."""
+    """The client's model update, without its weights.
 
-    norm: Amount | None = None
-    cosine: Annotated[float, Strict(), Field(ge=-1.001, le=1.001)] | None = None
+    Where no server averages, it is the peer's model itself, against what the peer made of it and
+    its neighbours' by its row of the mixing matrix; only then is there a `mean_norm`.
+    """
+
+    norm: Amount | None = Field(default=None, description="Its length (Euclidean).")
+    cosine: Annotated[float, Strict(), Field(ge=-1.001, le=1.001)] | None = Field(
+        default=None, description="The cosine between it and the aggregate, or that mean."
+    )
+    mean_norm: Amount | None = Field(
+        default=None, description="The length of the mean, in the unit of `norm`."
+    )
 
 
 class Resources(Body):

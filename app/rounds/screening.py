@@ -25,8 +25,8 @@ WIDEST_NUMBER, WIDEST_TEXT = 25, 80
 SIGNED = ("metrics", "canary.metrics")  # blocks whose numbers may be below 0
 MOST_COSINE = 1.001
 STATUSES = pa.array(["ok", "error", "timeout"])
-_WIDEST = np.dtype(np.int64).itemsize
-_IS_HEX = np.isin(np.arange(256), np.frombuffer(b"0123456789abcdef", np.uint8))
+DECIMAL, HEXADECIMAL = 10, 16
+_WORD = np.dtype(np.uint64)
 
 
 def doubtful(batch: pa.RecordBatch, layout: Layout, context: GateContext) -> Mask:
@@ -87,18 +87,28 @@ def _texts(columns: dict[str, pa.Array], context: GateContext) -> Iterator[Mask]
 def _malformed_pseudonyms(clients: pa.StringArray) -> Mask:
     """Those that are not `c_` and 32 hex digits, and all if one of them stands there twice."""
     everywhere = np.ones(len(clients), dtype=np.bool_)
-    if clients.null_count or pc.count_distinct(clients).as_py() < len(clients):
+    if clients.null_count:
         return everywhere
-    lengths = pc.binary_length(clients).to_numpy()
-    if not (lengths == PSEUDONYM_BYTES).all():
+    if not (pc.binary_length(clients).to_numpy() == PSEUDONYM_BYTES).all():
         return everywhere
     _, offsets, data = clients.buffers()
     start = np.frombuffer(offsets, np.int32)[clients.offset]
     letters = np.frombuffer(data, np.uint8)[start : start + PSEUDONYM_BYTES * len(clients)]
     letters = letters.reshape(-1, PSEUDONYM_BYTES)
-    prefixed = (letters[:, 0] == ord("c")) & (letters[:, 1] == ord("_"))
-    malformed: Mask = ~(prefixed & _IS_HEX[letters[:, 2:]].all(axis=1))
+    if not _all_differ(letters) and pc.count_distinct(clients).as_py() < len(clients):
+        return everywhere
+    # Differences of unsigned bytes: what is below the first digit or letter comes out large.
+    decimal, letter = letters - ord("0") < DECIMAL, letters - ord("a") < HEXADECIMAL - DECIMAL
+    good: Mask = np.logical_or(decimal, letter)
+    good[:, 0], good[:, 1] = letters[:, 0] == ord("c"), letters[:, 1] == ord("_")
+    malformed: Mask = np.invert(good.all(axis=1))
     return malformed
+
+
+def _all_differ(letters: NDArray[np.uint8]) -> bool:
+    """Whether the last eight letters alone, as one number, tell the pseudonyms apart."""
+    ends = np.sort(np.ascontiguousarray(letters[:, -_WORD.itemsize :]).view(_WORD).ravel())
+    return bool((ends[1:] != ends[:-1]).all())
 
 
 def _numbers(columns: dict[str, pa.Array], layout: Layout) -> Iterator[Mask]:
@@ -135,13 +145,16 @@ def _impossible(counts: NDArray[Any]) -> Mask:
 
 def _inexact(counts: NDArray[Any], examples: NDArray[Any], column: Column) -> Mask:
     """Those with a count that is negative, broken or not finite, or with more than the examples."""
+    # In float64 whole numbers up to MAX_INT add up exactly, and more than that stays more.
+    numbers = counts.astype(np.float64, copy=False)
     with np.errstate(over="ignore", invalid="ignore"):
-        sums = counts.reshape(len(counts), column.rows, column.columns).sum(axis=2)
-        wrong: Mask = ~((sums <= examples[:, None]).all(axis=1) & (counts.min(axis=1) >= 0))
+        # By einsum: a sum over short rows takes three times as long.
+        sums = np.einsum("ij->i", numbers.reshape(-1, column.columns)).reshape(-1, column.rows)
+        wrong: Mask = ~(sums <= examples[:, None]).all(axis=1)
+        if not numbers.min(initial=0) >= 0:
+            wrong |= ~(numbers.min(axis=1) >= 0)
         if counts.dtype.kind == "f":
-            wrong |= (counts != np.trunc(counts)).any(axis=1)
-        elif counts.dtype.itemsize == _WIDEST:
-            wrong |= np.any(counts > examples[:, None], axis=1)  # their sum may have gone round
+            wrong |= (numbers != np.trunc(numbers)).any(axis=1)
     return wrong
 
 
@@ -172,8 +185,11 @@ def _dense(array: pa.Array) -> NDArray[Any]:
 
 
 def _null(array: pa.Array) -> Mask:
+    if array.null_count == 0:
+        return np.zeros(len(array), dtype=np.bool_)
     return np.asarray(array.is_null())
 
 
 def _told(array: pa.Array) -> Mask:
-    return np.asarray(array.is_valid())
+    told: Mask = ~_null(array)
+    return told

@@ -8,19 +8,21 @@ from sqlmodel import Session
 
 from app.core import clock
 from app.core.errors import NotFoundError
-from app.rounds import reports, repository
+from app.rounds import records, reports, repository
 from app.rounds.aggregating import aggregate
-from app.rounds.chunks import Address, close, close_overdue
+from app.rounds.chunks import EVALUATE, Address, close, close_overdue
 from app.rounds.exporting import MEDIA_TYPES, TableFormat, records_of, written
 from app.rounds.ingesting import Checked, Push, check, ingest, refuse_malformed
 from app.rounds.ledger import Spent, spent_in
+from app.rounds.records import Records
 from app.rounds.reports import ClientReport
 from app.rounds.retention import forget
 from app.rounds.schemas import Phase
-from app.rounds.tables import Refusal, Round
+from app.rounds.tables import Refusal, ReportBlock, Round
 from app.rounds.withdrawals import Withdrawn, withdraw
 
 __all__ = [
+    "EVALUATE",
     "MEDIA_TYPES",
     "Address",
     "Checked",
@@ -83,6 +85,49 @@ def canary_rounds(
 def measuring(session: Session, federation_id: UUID, model: str, version: str) -> list[Round]:
     """The rounds that measured a version, as champion or as candidate, oldest first."""
     return repository.measuring(session, federation_id, model, version)
+
+
+def between(
+    session: Session,
+    federation_id: UUID,
+    model: str,
+    version: str,
+    *,
+    after: int,
+    before: int,
+    limit: int,
+) -> list[Round]:
+    """The newest rounds of a version itself, strictly between two global steps, newest first."""
+    return repository.between(session, federation_id, model, version, (after, before), limit)
+
+
+def newest_fits(session: Session, round_: Round, limit: int) -> list[Round]:
+    """The newest `fit` rounds of a round's version before it, oldest first."""
+    steps, phases = (-1, round_.global_step + 1), (Phase.FIT.value,)
+    found = repository.between(
+        session, round_.federation_id, round_.model, round_.version, steps, limit, phases
+    )
+    return found[::-1]
+
+
+def records_by_round(
+    session: Session, round_ids: Sequence[UUID], *, until: datetime | None = None
+) -> dict[UUID, Records]:
+    """The client records of each of these rounds, as far as they came until then, or now."""
+    blocks: dict[UUID, list[ReportBlock]] = {round_id: [] for round_id in round_ids}
+    for block in repository.blocks_of(session, round_ids, until):
+        blocks[block.round_id].append(block)
+    return {round_id: records.read(of_round) for round_id, of_round in blocks.items()}
+
+
+def refusals_by_round(session: Session, round_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
+    """How many records of each of these rounds were refused, by code."""
+    return repository.refusals_by_round(session, round_ids)
+
+
+def to_be_judged(session: Session, federation_id: UUID, model: str) -> list[UUID]:
+    """A model's whole rounds that were not judged since they last changed, in order."""
+    return repository.to_be_judged(session, federation_id, model)
 
 
 def of_run(session: Session, federation_id: UUID, run: str, phase: Phase) -> list[Round]:

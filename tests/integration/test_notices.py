@@ -1,14 +1,12 @@
-"""Notices on real wires: Apprise and Alertmanager's v2 API, against servers on this machine."""
+"""Notices on real wires: Apprise, e-mail, and Alertmanager with a receiver behind it."""
 
-import json
+import email
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from email import policy
 from pathlib import Path
 from typing import Any
 
@@ -16,68 +14,59 @@ import httpx
 import pytest
 from sqlmodel import select
 
-from app.core import outbox
+from app.core import clock, outbox
 from app.core.database import Database
 from app.core.outbox import OutboxRow, OutboxState
 from app.core.settings import Settings
+from app.drift.tables import Reference
 from app.federations import service as federations
 from app.federations.tables import Federation
-from app.incidents import channels, delivery, notices, service
+from app.incidents import channels, delivery, drills, notices, service
 from app.incidents.alertmanager import post_alerts
-from app.incidents.notices import DELIVER
+from app.incidents.notices import ANNOUNCE, DELIVER
 from app.incidents.schemas import ChannelIn
-from app.incidents.states import Resolution
+from app.incidents.sending import Limits
+from app.incidents.states import Resolution, Severity
 from app.incidents.tables import Notice
+from tests.integration.polling import wait_for
+from tests.integration.receivers import Receiver, answering, receiving, taking_mail
 from tests.servers import free_port, program_or_skip
 from tests.unit.incidents.stories import MODEL, Story, verdict
-from workers.effects import External
-
-# Apprise imports what Python is about to drop, where it is still there.
+from workers.effects import Effect, External, Local
 
 START_SECONDS = 20.0
-
-
-@dataclass
-class Receiver:
-    """An HTTP server that keeps what is posted to it, and answers as it is told."""
-
-    status: int = 200
-    posts: list[tuple[str, Any]] = field(default_factory=list)
-    url: str = ""
+LIMITS = Limits(5.0)
+CONFIG = """
+route:
+  receiver: hook
+  group_by: [incident, drill]
+  group_wait: 0s
+  group_interval: 1s
+inhibit_rules:
+  - source_matchers: [severity="critical"]
+    target_matchers: [severity="warning"]
+    equal: [federation, model]
+receivers:
+  - name: hook
+    webhook_configs:
+      - url: {url}
+        send_resolved: true
+"""
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """A receiver on a free port of 127.0.0.1."""
-    kept = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            kept.posts.append((self.path, json.loads(body)))
-            self.send_response(kept.status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *args: Any) -> None:
-            """Not to the terminal."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    kept.url = f"127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield kept
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    """A receiver of posts on a free port of 127.0.0.1."""
+    with receiving(answering("200 OK")) as kept:
+        yield kept
 
 
 @contextmanager
-def running_alertmanager(tmp_path: Path) -> Iterator[str]:
-    """Alertmanager on a free port of 127.0.0.1; its address."""
+def running_alertmanager(tmp_path: Path, hook: str) -> Iterator[str]:
+    """Alertmanager on a free port of 127.0.0.1, which tells a webhook; its address."""
     program = program_or_skip("prometheus-alertmanager", "prometheus-alertmanager")
     config = tmp_path / "alertmanager.yml"
-    config.write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
+    config.write_text(CONFIG.format(url=hook))
     address = f"127.0.0.1:{free_port()}"
     options = [
         f"--config.file={config}",
@@ -111,25 +100,37 @@ def active_alerts(url: str) -> list[dict[str, Any]]:
     return alerts
 
 
-def with_alertmanager(settings: Settings, url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    changed = settings.model_copy(
-        update={"alertmanager_url": url, "public_url": "https://vigie.example.org/"}
-    )
-    monkeypatch.setattr(notices, "settings", lambda: changed)
-    return changed
+def with_alertmanager(settings: Settings, url: str) -> Settings:
+    changes = {"alertmanager_url": url, "public_url": "https://vigie.example.org/"}
+    return settings.model_copy(update=changes)
 
 
-def open_incident(
+def push(
     database: Database,
     federation: Federation,
     monkeypatch: pytest.MonkeyPatch,
-    channel: str | None = None,
+    step: int = 23,
+    **more: Any,
 ) -> None:
     with database.session_scope() as session:
         here = federations.get(session, federation.id)
-        if channel is not None:
-            channels.add(session, here, ChannelIn(name="on-call", url=channel), "Ada")
-        Story(session, here, monkeypatch).push(23, verdict())
+        story = Story(session, here, monkeypatch)
+        story.pushed = step  # rounds of several stories have different numbers
+        story.references = {}
+        reference_once(story)
+        story.push(step, verdict(**more))
+
+
+def reference_once(story: Story) -> None:
+    found = story.session.exec(select(Reference)).first()
+    if found is not None:
+        story.references[found.version] = found
+
+
+def add_channel(database: Database, federation: Federation, url: str) -> None:
+    with database.session_scope() as session:
+        here = federations.get(session, federation.id)
+        channels.add(session, here, ChannelIn(name="on-call", url=url), "Ada")
 
 
 def resolve(database: Database, federation: Federation) -> None:
@@ -140,17 +141,30 @@ def resolve(database: Database, federation: Federation) -> None:
 
 
 def deliver(database: Database, settings: Settings) -> None:
-    """What a worker does with the notices that wait."""
-    effect = External(
+    """What a worker does with the announcements and notices that wait."""
+    spread = Local(lambda session, id_: notices.spread(session, id_, settings))
+    attempt = External(
         lambda session, notice_id: delivery.prepare(session, notice_id, settings),
-        lambda message: delivery.perform(message, settings),
+        lambda carrier: delivery.perform(carrier, settings),
         delivery.record,
     )
+    run(database, ANNOUNCE, spread)
+    run(database, DELIVER, attempt)
+
+
+def run(database: Database, task: str, effect: Effect) -> None:
     with database.read_scope() as session:
-        waiting = select(OutboxRow.id).where(OutboxRow.task == DELIVER)
+        waiting = select(OutboxRow.id).where(OutboxRow.task == task)
         ids = session.exec(waiting.where(OutboxRow.state == OutboxState.PENDING)).all()
     for row_id in ids:
         effect.run(database, row_id)
+
+
+def let_time_pass(database: Database) -> None:
+    """Let the next attempt at what failed be due."""
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    with clock.using(lambda: later), database.session_scope() as session:
+        delivery.send_overdue(session)
 
 
 def states(database: Database) -> dict[tuple[str, str], str]:
@@ -167,14 +181,15 @@ def test_alertmanager_gets_an_alert_and_its_end(
     receiver: Receiver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    settings = with_alertmanager(settings, f"http://{receiver.url}/", monkeypatch)
-    open_incident(database, federation, monkeypatch)
+    settings = with_alertmanager(settings, f"http://{receiver.host}/")
+    push(database, federation, monkeypatch)
     deliver(database, settings)
     deliver(database, settings)
-    ((path, (alert,)),) = receiver.posts
+    (post,) = receiver.posts
+    (alert,) = post.json
     with database.read_scope() as session:
         (incident,) = service.list_of(session, federation.id)
-    assert path == "/api/v2/alerts"
+    assert post.path == "/api/v2/alerts"
     assert alert["labels"] == {
         "alertname": "VigieDrift",
         "federation": "flights",
@@ -184,14 +199,16 @@ def test_alertmanager_gets_an_alert_and_its_end(
         "severity": "warning",
         "incident": str(incident.id),
     }
-    assert alert["generatorURL"] == (f"https://vigie.example.org/f/flights/incidents/{incident.id}")
+    home = "https://vigie.example.org/f/flights"
+    assert alert["generatorURL"] == f"{home}/incidents/{incident.id}"
     assert "Drift in label:late since step 23" in alert["annotations"]["summary"]
-    assert "acknowledge, silence or resolve" in alert["annotations"]["description"]
+    assert alert["annotations"]["runbook_url"].endswith("/runbooks/concept.md")
+    assert alert["annotations"]["report_url"] == f"{home}/rounds/{incident.opened_round}/report"
     assert datetime.fromisoformat(alert["startsAt"]) == incident.opened_at
     assert "endsAt" not in alert
     resolve(database, federation)
     deliver(database, settings)
-    (ended,) = receiver.posts[-1][1]
+    (ended,) = receiver.posts[-1].json
     assert ended["labels"] == alert["labels"]
     assert datetime.fromisoformat(ended["endsAt"]) <= datetime.now(UTC)
     assert set(states(database).values()) == {"sent"}
@@ -204,9 +221,10 @@ def test_a_receiver_that_fails_is_tried_again(
     receiver: Receiver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    settings = with_alertmanager(settings, f"http://{receiver.url}", monkeypatch)
-    open_incident(database, federation, monkeypatch, f"json://{receiver.url}/hook")
-    receiver.status = 503
+    settings = with_alertmanager(settings, f"http://{receiver.host}")
+    add_channel(database, federation, f"json://{receiver.host}/hook")
+    push(database, federation, monkeypatch)
+    receiver.answer = answering("503 Service Unavailable")
     deliver(database, settings)
     assert states(database) == {
         ("opened", "log"): "sent",
@@ -214,8 +232,10 @@ def test_a_receiver_that_fails_is_tried_again(
         ("opened", "on-call"): "pending",
     }
     with database.read_scope() as session:
-        assert outbox.depth(session)["failed"] == 0
-    receiver.status = 200
+        depth = outbox.depth(session)
+    assert (depth["pending"], depth["failed"]) == (0, 0)  # what waits for a receiver fills no queue
+    receiver.answer = answering("200 OK")
+    let_time_pass(database)
     deliver(database, settings)
     assert set(states(database).values()) == {"sent"}
 
@@ -227,62 +247,144 @@ def test_apprise_gets_title_text_and_link(
     receiver: Receiver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    open_incident(database, federation, monkeypatch, f"json://{receiver.url}/hook")
+    add_channel(database, federation, f"json://{receiver.host}/hook")
+    push(database, federation, monkeypatch)
     deliver(database, settings)
-    ((path, body),) = receiver.posts
-    assert path.rstrip("/") == "/hook"
-    assert body["title"] == "flights: [warning] Drift in label:late since step 23"
-    assert "+0.08 probability" in body["message"]
-    assert f"{settings.public_url}/f/flights/incidents/" in body["message"]
-    assert body["type"] == "warning"
+    (post,) = receiver.posts
+    assert post.path.rstrip("/") == "/hook"
+    assert post.json["title"] == "flights: [warning] Drift in label:late since step 23"
+    assert "+0.08 probability" in post.json["message"]
+    assert f"{settings.public_url}/f/flights/incidents/" in post.json["message"]
+    assert post.json["type"] == "warning"
     resolve(database, federation)
     deliver(database, settings)
-    assert receiver.posts[-1][1]["type"] == "success"
-    assert "resolved: data_fault" in receiver.posts[-1][1]["title"]
+    assert receiver.posts[-1].json["type"] == "success"
+    assert "resolved: data_fault" in receiver.posts[-1].json["title"]
 
 
-def test_an_address_does_not_show_in_what_is_logged(
+def test_an_e_mail_arrives_whole(
+    database: Database,
+    settings: Settings,
+    federation: Federation,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with taking_mail() as (port, mails):
+        where = f"mailto://127.0.0.1:{port}?from=vigie@example.org&to=ada@example.org&format=text"
+        add_channel(database, federation, where)
+        push(database, federation, monkeypatch)
+        deliver(database, settings)
+    (mail,) = mails
+    message = email.message_from_string(mail.text, policy=policy.default)
+    body = message.get_body(("plain",))
+    assert mail.to == "ada@example.org"
+    assert message["subject"] == "flights: [warning] Drift in label:late since step 23"
+    assert body is not None
+    assert "Next: " in body.get_content()
+    assert "/runbooks/concept.md" in body.get_content()
+    assert states(database)["opened", "on-call"] == "sent"
+
+
+def test_an_address_does_not_show_in_what_is_kept(
     database: Database,
     settings: Settings,
     federation: Federation,
     receiver: Receiver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    receiver.status = 500
-    open_incident(database, federation, monkeypatch, f"json://user:hush@{receiver.url}/hook")
+    receiver.answer = answering("500 Internal Server Error")
+    add_channel(database, federation, f"json://user:hush@{receiver.host}/hook")
+    push(database, federation, monkeypatch)
     deliver(database, settings)
+    let_time_pass(database)
     with database.read_scope() as session:
         notice = session.exec(select(Notice).where(Notice.channel == "on-call")).one()
-        message = delivery.prepare(session, notice.id, settings)
-        errors = [row.last_error or "" for row in session.exec(select(OutboxRow))]
-    assert "hush" not in repr(message)
-    assert any(errors)
-    assert not any("hush" in error for error in errors)
+        carrier = delivery.prepare(session, notice.id, settings)
+    assert carrier is not None
+    assert "hush" not in repr(carrier)
+    assert notice.last_error
+    assert "hush" not in notice.last_error
 
 
 def test_no_alerts_are_no_request() -> None:
-    post_alerts("http://127.0.0.1:9", [])
+    post_alerts("http://127.0.0.1:9", [], LIMITS)
 
 
-def test_alertmanager_itself_takes_repeats_and_ends_alerts(
+def told(receiver: Receiver) -> list[tuple[str, str, str]]:
+    """Name, severity and status of every alert that Alertmanager told of, in order."""
+    return [
+        (alert["labels"]["alertname"], alert["labels"]["severity"], alert["status"])
+        for post in receiver.posts
+        for alert in post.json["alerts"]
+    ]
+
+
+def test_alertmanager_itself_tells_repeats_nothing_and_ends(
     tmp_path: Path,
     database: Database,
     settings: Settings,
     federation: Federation,
+    receiver: Receiver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with running_alertmanager(tmp_path) as url:
-        settings = with_alertmanager(settings, url, monkeypatch)
-        open_incident(database, federation, monkeypatch)
+    with running_alertmanager(tmp_path, receiver.url) as url:
+        settings = with_alertmanager(settings, url)
+        push(database, federation, monkeypatch)
         deliver(database, settings)
         (first,) = active_alerts(url)
-        assert first["labels"]["alertname"] == "VigieDrift"
-        with database.read_scope() as session:
-            alerts = delivery.unresolved_alerts(session, settings)
-        post_alerts(url, alerts)
+        wait_for("the alert behind Alertmanager", lambda: len(receiver.posts) == 1)
+        repeat(database, settings, url)
         (again,) = active_alerts(url)
         assert again["fingerprint"] == first["fingerprint"]
         assert datetime.fromisoformat(again["endsAt"]) >= datetime.now(UTC) + timedelta(minutes=4)
         resolve(database, federation)
         deliver(database, settings)
         assert active_alerts(url) == []
+        wait_for("the end behind Alertmanager", lambda: len(receiver.posts) == 2)
+    firing, ended = ("VigieDrift", "warning", "firing"), ("VigieDrift", "warning", "resolved")
+    assert told(receiver) == [firing, ended]
+
+
+def test_alertmanager_itself_has_one_alert_of_an_incident_that_became_worse(
+    tmp_path: Path,
+    database: Database,
+    settings: Settings,
+    federation: Federation,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with running_alertmanager(tmp_path, receiver.url) as url:
+        settings = with_alertmanager(settings, url)
+        push(database, federation, monkeypatch)
+        deliver(database, settings)
+        push(database, federation, monkeypatch, 24, effect=0.3)
+        deliver(database, settings)
+        repeat(database, settings, url)
+        (alert,) = active_alerts(url)
+        assert alert["labels"]["severity"] == "critical"
+        resolve(database, federation)
+        deliver(database, settings)
+        assert active_alerts(url) == []
+
+
+def test_a_drill_goes_through_alertmanager_and_says_so(
+    tmp_path: Path,
+    database: Database,
+    settings: Settings,
+    federation: Federation,
+    receiver: Receiver,
+) -> None:
+    with running_alertmanager(tmp_path, receiver.url) as url:
+        with database.session_scope() as session:
+            here = federations.get(session, federation.id)
+            drills.start(session, here, Severity.CRITICAL, "Ada")
+        deliver(database, with_alertmanager(settings, url))
+        wait_for("the drill behind Alertmanager", lambda: bool(receiver.posts))
+    (alert,) = receiver.posts[0].json["alerts"]
+    assert alert["labels"]["alertname"] == "VigieDrill"
+    assert alert["annotations"]["summary"].startswith("[DRILL]")
+
+
+def repeat(database: Database, settings: Settings, url: str) -> None:
+    with database.read_scope() as session:
+        alerts = delivery.unresolved_alerts(session, settings)
+    post_alerts(url, alerts, LIMITS)

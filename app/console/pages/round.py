@@ -10,7 +10,7 @@ from sqlmodel import Session
 from app.console.access import Visitor
 from app.console.plots import Figure, histograms
 from app.drift import service as drift
-from app.drift.measurements import SCORE, RoundMeasure
+from app.drift.measurements import SCORE, Binned, RoundMeasure
 from app.drift.tables import Verdict
 from app.federations.names import Naming
 from app.federations.roles import Permission
@@ -118,14 +118,16 @@ def _score(
 
 
 def _pooled(measures: Sequence[RoundMeasure], min_clients: int) -> Histogram | None:
-    parts = {
-        (measure.round_id, name): client.histograms[SCORE]
-        for measure in measures
-        for name, client in measure.clients.items()
-        if SCORE in client.histograms
-    }
-    clients = len({name for _, name in parts})
-    if clients < min_clients:
+    parts = [binned for one in measures if (binned := one.histograms.get(SCORE)) is not None]
+    told = [one.clients[one.telling(SCORE)] for one in measures]
+    clients = len(np.unique(np.concatenate(told))) if told else 0
+    if clients < min_clients or not parts:
         return None
-    pooled = merge(parts.values())
+    pooled = merge(
+        Histogram(part.edges, part.counts.sum(axis=0), noise_sd=_noise(part)) for part in parts
+    )
     return replace(pooled, counts=disclosure.coarse_counts(pooled.counts, clients, min_clients))
+
+
+def _noise(part: Binned) -> float:
+    return float(part.noise_sd * np.sqrt(np.count_nonzero(part.told)))

@@ -8,14 +8,28 @@ import numpy as np
 import pytest
 from numpy.random import Generator, default_rng
 
+from app.drift import streams, watched
+from app.drift.client_findings import DRIFT, STABLE, decide
+from app.drift.clients import judge_clients
 from app.drift.findings import Case, Finding
 from app.drift.judging import judge
-from app.drift.measurements import ClientMeasure, RoundMeasure
+from app.drift.measurements import Binned, RoundMeasure
+from app.drift.packing import pack, unpack, without
+from app.drift.watching import Watch
 from app.federations.policy import DriftPolicy
-from detectors import Histogram, Outcome
+from app.rounds.records import pseudonyms
+from detectors import (
+    Histogram,
+    Outcome,
+    estimate_variation,
+    ks_histogram,
+    median_shift,
+    merge,
+)
 
 CLIENTS = tuple(f"c_{number:032x}" for number in range(6))
 ROUND_SD = 0.02
+EDGES = np.array([0, 0.25, 0.5, 1])
 
 
 def measure(
@@ -29,24 +43,37 @@ def measure(
 ) -> RoundMeasure:
     """One round: every client's late share is `rate` (or its own base) plus common noise."""
     weather = rng.normal(0, ROUND_SD)
-    clients = {}
-    for client, n in (sizes or dict.fromkeys(CLIENTS, 1000)).items():
-        p = float(
+    n = sizes or dict.fromkeys(CLIENTS, 1000)
+    chances = {
+        client: float(
             np.clip((base or {}).get(client, rate) + weather + (moved or {}).get(client, 0), 0, 1)
         )
-        late = int(rng.binomial(n, p))
-        clients[client] = ClientMeasure(
-            client=client,
-            cohorts={"side": "left" if CLIENTS.index(client) < 3 else "right"},
-            n=n,
-            rates={"label:late": late / n, "error_rate": late / n, "log_loss": 0.3 + late / n},
-            histograms={"score": Histogram([0, 0.25, 0.5, 1], rng.multinomial(n, [0.5, 0.3, 0.2]))},
-        )
-    return RoundMeasure(uuid4(), step, clients)
+        for client in n
+    }
+    late = np.array([rng.binomial(n[client], chances[client]) / n[client] for client in n])
+    scores = np.array([rng.multinomial(n[client], [0.5, 0.3, 0.2]) for client in n], dtype=float)
+    return RoundMeasure(
+        uuid4(),
+        step,
+        clients=pseudonyms(n),
+        tags={"side": np.array(["left" if name in CLIENTS[:3] else "right" for name in n])},
+        n=np.array(list(n.values()), dtype=float),
+        rates={"label:late": late, "error_rate": late, "log_loss": 0.3 + late},
+        histograms={"score": Binned(EDGES, scores, np.ones(len(n), dtype=bool))},
+    )
 
 
 def case(reference: Sequence[RoundMeasure], since: Sequence[RoundMeasure]) -> Case:
-    return Case(reference, since, DriftPolicy(), 3, {"score": "probability"})
+    units = {"score": "probability"}
+    return Case(reference, since[-3:], len(since), DriftPolicy(), 3, units)
+
+
+def alarms(reference: Sequence[RoundMeasure], since: Sequence[RoundMeasure]) -> list[Finding]:
+    """The sequential detectors' answers on the newest round."""
+    at_hand = case(reference, since)
+    wide = watched.wide_streams(at_hand)
+    moved = streams.move(None, wide, watched.wide_values(at_hand, since))
+    return list(watched.wide_alarms(at_hand, moved))
 
 
 def outcomes(findings: Sequence[Finding], subject: str, scope: str = "federation") -> set[Outcome]:
@@ -102,11 +129,8 @@ def test_a_significant_but_small_shift_is_no_drift(rng: Generator) -> None:
 
 
 def replace_rates(round_: RoundMeasure, rate: float) -> RoundMeasure:
-    clients = {
-        name: replace(client, rates=dict.fromkeys(client.rates, rate))
-        for name, client in round_.clients.items()
-    }
-    return replace(round_, clients=clients)
+    same = {name: np.full(len(round_.clients), rate) for name in round_.rates}
+    return replace(round_, rates=same)
 
 
 def test_a_change_of_who_takes_part_is_no_drift(rng: Generator) -> None:
@@ -150,11 +174,9 @@ def test_a_subject_that_few_clients_of_a_cohort_tell_gives_no_number(
     rng: Generator, reference: list[RoundMeasure]
 ) -> None:
     def telling(round_: RoundMeasure, clients: Sequence[str]) -> RoundMeasure:
-        kept = {
-            name: client if name in clients else replace(client, rates={"log_loss": 0.5})
-            for name, client in round_.clients.items()
-        }
-        return replace(round_, clients=kept)
+        told = np.isin(round_.clients, pseudonyms(clients))
+        few = {name: np.where(told, values, np.nan) for name, values in round_.rates.items()}
+        return replace(round_, rates={**few, "log_loss": np.where(told, 0.4, 0.5)})
 
     since = [telling(measure(rng, step), CLIENTS[:4]) for step in (8, 9, 10)]
     found = {
@@ -218,14 +240,90 @@ def test_sequential_alarms_warn_and_never_decide(
     rng: Generator, reference: list[RoundMeasure]
 ) -> None:
     since = [measure(rng, step, rate=0.6) for step in range(8, 20)]
-    seen = set()
-    for end in range(3, len(since) + 1):
-        seen |= {
-            f.outcome
-            for f in judge(case(reference, since[:end]))
-            if f.detector in {"adwin", "page-hinkley"}
-        }
-    assert seen == {Outcome.STABLE, Outcome.WARNING}
+    found = [alarms(reference, since[:end]) for end in range(3, len(since) + 1)]
+    told = [finding for findings in found for finding in findings]
+    assert {finding.detector for finding in told} == {"adwin", "page-hinkley"}
+    assert {finding.outcome for finding in told} == {Outcome.STABLE, Outcome.WARNING}
+
+
+def test_streams_put_down_and_taken_up_again_go_on_bit_for_bit(
+    rng: Generator, reference: list[RoundMeasure]
+) -> None:
+    since = [measure(rng, step, rate=0.6) for step in range(8, 20)]
+    at_hand = case(reference, since)
+    own = watched.client_streams(at_hand)
+    values = watched.client_values(at_hand, since)
+    whole = streams.move(None, own, values)
+    half = streams.move(None, own, values[:5])
+    rest = streams.move(Watch.restore(half.watch.snapshot()), own, values[5:])
+    assert rest.watch.snapshot() == whole.watch.snapshot()
+    assert np.array_equal(rest.scores, whole.scores, equal_nan=True)
+
+
+def test_each_client_gets_the_answer_that_it_would_get_alone(
+    rng: Generator, reference: list[RoundMeasure]
+) -> None:
+    since = [measure(rng, step, moved={CLIENTS[4]: 0.3}) for step in (8, 9, 10)]
+    at_hand = case(reference, since)
+    found = {(one.subject, one.detector): one for one in decide(judge_clients(at_hand), 0.05)}
+    rates = found["error_rate", "median-shift"]
+    assert rates.outcomes.tolist() == [STABLE] * 4 + [DRIFT, STABLE]
+    for at in range(len(CLIENTS)):
+        before = [float(one.rates["error_rate"][at]) for one in reference]
+        alone = median_shift(before, [float(one.rates["error_rate"][at]) for one in since])
+        assert rates.answers.p_values[at] == pytest.approx(alone.p_value, rel=1e-7)
+        assert rates.answers.effects[at] == pytest.approx(alone.effect)
+        now = (Histogram(EDGES, one.histograms["score"].counts[at]) for one in since)
+        told = [Histogram(EDGES, one.histograms["score"].counts[at]) for one in reference]
+        variation = estimate_variation(told)
+        each = [ks_histogram(merge(told), one, variation=variation) for one in now]
+        middle = sorted(each, key=lambda result: result.effect)[1]
+        scores = found["score", "ks"].answers
+        assert scores.effects[at] == pytest.approx(middle.effect)
+        assert scores.p_values[at] >= 0.99 * middle.p_value  # in bulk, bins are not allowed for
+
+
+def test_what_moves_all_clients_alike_is_no_contrast_and_what_moves_one_is(
+    rng: Generator, reference: list[RoundMeasure]
+) -> None:
+    together = [measure(rng, step, rate=0.45) for step in (8, 9, 10)]
+    alone = [measure(rng, step, moved={CLIENTS[2]: 0.2}) for step in (8, 9, 10)]
+    for since, drifting in ((together, []), (alone, [2])):
+        found = decide(judge_clients(case(reference, since)), 0.05)
+        (contrast,) = [
+            one for one in found if (one.subject, one.detector) == ("error_rate", "contrast")
+        ]
+        assert np.flatnonzero(contrast.outcomes == DRIFT).tolist() == drifting
+
+
+def test_noise_that_was_declared_makes_no_client_drift(rng: Generator) -> None:
+    def noisy(step: int) -> RoundMeasure:
+        quiet = measure(rng, step, sizes=dict.fromkeys(CLIENTS, 200))
+        exact = quiet.histograms["score"]
+        counts = exact.counts + rng.laplace(0, 20, exact.counts.shape)
+        noised = replace(exact, counts=counts, noise_sd=20 * np.sqrt(2))
+        return replace(quiet, histograms={"score": noised})
+
+    rounds = [noisy(step) for step in range(11)]
+    found = decide(judge_clients(case(rounds[:8], rounds[8:])), 0.05)
+    (scores,) = [one for one in found if (one.subject, one.detector) == ("score", "ks")]
+    assert scores.count(DRIFT) == 0
+    assert (scores.answers.p_values > 0.01).all()
+
+
+def test_packed_findings_are_the_same_when_unpacked(
+    rng: Generator, reference: list[RoundMeasure]
+) -> None:
+    since = [measure(rng, step, rate=0.4) for step in (8, 9, 10)]
+    found = list(judge_clients(case(reference, since)))
+    again = unpack(pack(found))
+    for before, after in zip(decide(found, 0.05), decide(again, 0.05), strict=True):
+        assert (before.subject, before.detector) == (after.subject, after.detector)
+        assert np.array_equal(before.outcomes, after.outcomes)
+        assert np.array_equal(before.q_values, after.q_values, equal_nan=True)
+    left, gone = without(pack(found), pseudonyms([CLIENTS[0]]))
+    assert gone == len(found)
+    assert all(CLIENTS[0].encode() not in one.clients for one in unpack(left))
 
 
 def test_without_drift_the_share_of_rounds_with_a_false_one_is_small(rng: Generator) -> None:

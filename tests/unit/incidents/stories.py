@@ -8,13 +8,17 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from app.core import clock
+from app.core.outbox import OutboxRow, OutboxState
+from app.core.settings import Settings
 from app.drift import service as drift
-from app.drift.tables import Reference, Verdict
+from app.drift.tables import Evaluation, Reference, Verdict
 from app.federations import service as federations
 from app.federations.policy import Policy
 from app.federations.tables import Federation
-from app.incidents import service
+from app.incidents import notices, service
+from app.incidents.notices import ANNOUNCE
 from app.incidents.tables import Incident, Notice
+from app.rounds import service as rounds
 from app.rounds.tables import Round
 from tests.rounds import pseudonym
 
@@ -58,18 +62,51 @@ def stable(**more: Any) -> Verdict:
     return verdict(**(fields | more))
 
 
+def breadth(found: Verdict, told: Sequence[Verdict]) -> dict[str, int]:
+    """What a verdict on the federation says of the clients' verdicts on the same subject."""
+    each = [one for one in told if one.scope == "client" and one.subject == found.subject]
+    judged = [one for one in each if one.outcome != "insufficient_evidence"]
+    moved = [one for one in judged if (one.effect or 0) * (found.effect or 0) > 0]
+    return {
+        "clients_judged": len(judged),
+        "clients_drifting": sum(one.outcome == "drift" for one in judged),
+        "clients_moved": sum(abs(one.effect or 0) >= one.threshold for one in moved),
+    }
+
+
+def concluded(told: Sequence[Verdict]) -> list[Verdict]:
+    """Verdicts as a round's judging leaves them: clients' are counted, and kept where they drift."""
+    for found in told:
+        if found.scope == "federation":
+            found.explanation = {**found.explanation, **breadth(found, told)}
+    return [found for found in told if found.scope != "client" or found.outcome == "drift"]
+
+
 class Story:
-    """A model's judged rounds, one after the other; `drift.evaluate` is told what it finds."""
+    """A model's judged rounds, one after the other; `drift.conclude` is told what it finds."""
 
     def __init__(self, session: Session, federation: Federation, monkeypatch: Any) -> None:
         self.session, self.federation = session, federation
         self.found: dict[UUID, Sequence[Verdict]] = {}
         self.references: dict[str, Reference] = {}
         self.pushed = 0
-        monkeypatch.setattr(drift, "evaluate", self.evaluate)
+        monkeypatch.setattr(drift, "begin", self.begin)
+        monkeypatch.setattr(drift, "conclude", self.conclude)
+        monkeypatch.setattr(drift, "stale", lambda _session, _evaluation: None)
 
-    def evaluate(self, session: Session, round_: Round) -> list[Verdict]:
-        verdicts = list(self.found[round_.id])
+    def begin(self, _session: Session, round_: Round) -> Evaluation | None:
+        if not self.found[round_.id]:
+            return None
+        return Evaluation(
+            federation_id=round_.federation_id, round_id=round_.id, model=round_.model,
+            reference_id=self.reference(round_.version).id, version=round_.version,
+            global_step=round_.global_step, policy_version=1, inputs_sha256="0" * 64, shards=1,
+            began_at=clock.now(),
+        )  # fmt: skip
+
+    def conclude(self, session: Session, evaluation: Evaluation) -> list[Verdict]:
+        round_ = rounds.received(session, evaluation.round_id)
+        verdicts = concluded(self.found[round_.id])
         for found in verdicts:
             found.federation_id, found.round_id = round_.federation_id, round_.id
             found.model, found.version = round_.model, round_.version
@@ -118,7 +155,19 @@ class Story:
         (incident,) = self.incidents()
         return incident
 
-    def notices(self) -> list[tuple[str, str, str]]:
+    def spread(self, settings: Settings | None = None) -> None:
+        """What a worker does with the announcements that wait."""
+        waiting = select(OutboxRow).where(
+            OutboxRow.task == ANNOUNCE, OutboxRow.state == OutboxState.PENDING
+        )
+        for row in self.session.exec(waiting.order_by(col(OutboxRow.created_at))).all():
+            notices.spread(self.session, row.subject, settings or Settings())
+            row.state = OutboxState.DONE
+            self.session.add(row)
+        self.session.flush()
+
+    def notices(self, settings: Settings | None = None) -> list[tuple[str, str, str]]:
         """Event, channel and state of every notice."""
+        self.spread(settings)
         rows = self.session.exec(select(Notice).order_by(col(Notice.at), col(Notice.channel)))
         return [(notice.event, notice.channel, notice.state) for notice in rows]

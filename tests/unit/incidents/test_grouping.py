@@ -3,11 +3,11 @@
 import pytest
 
 from app.drift.tables import Verdict
-from app.federations.policy import IncidentPolicy
+from app.federations.policy import IncidentPolicy, Policy
 from app.incidents.grouping import Cause, evidence_of, openable, ratio_of, speaks_of
 from app.incidents.states import Severity
 from tests.rounds import pseudonym
-from tests.unit.incidents.stories import RATES, at_clients, stable, verdict
+from tests.unit.incidents.stories import RATES, at_clients, concluded, stable, verdict
 
 POLICY = IncidentPolicy()
 EVERYWHERE = IncidentPolicy(scopes=("federation", "cohort", "client"))
@@ -68,11 +68,16 @@ def test_narrower_drift_is_evidence_of_the_federations_cause() -> None:
     }
 
 
-def test_clients_are_counted_once_and_insufficient_ones_not_at_all() -> None:
-    twice = [v for name in RATES for v in at_clients(9, 16, subject=name)]
-    silent = verdict("client", pseudonym("silent"), outcome="insufficient_evidence")
-    evidence = evidence_of([verdict(), *twice, silent])[FEDERATION]
+def test_the_strongest_subject_tells_in_how_many_clients_it_moved() -> None:
+    told = {"clients_judged": 16, "clients_drifting": 9, "clients_moved": 11}
+    weaker = {"clients_judged": 15, "clients_drifting": 1, "clients_moved": 2}
+    found = [
+        verdict(effect=0.09, explanation=told),
+        verdict(subject="log_loss", effect=0.06, explanation=weaker),
+    ]
+    evidence = evidence_of(found)[FEDERATION]
     assert (evidence.clients_drifting, evidence.clients_judged) == (9, 16)
+    assert evidence.clients_moved == 11
 
 
 @pytest.mark.parametrize(
@@ -89,13 +94,13 @@ def test_severity_is_by_effect_and_scope(
     scope: str, key: str, effect: float, severity: Severity
 ) -> None:
     (evidence,) = evidence_of([verdict(scope, key, effect=effect)]).values()
-    assert evidence.severity(POLICY) is severity
+    assert evidence.severity(Policy(), "late-arrival") is severity
 
 
 def test_who_takes_part_is_information() -> None:
     moved = verdict(family="participation", subject="participation", effect=1.0)
     (evidence,) = evidence_of([moved]).values()
-    assert evidence.severity(POLICY) is Severity.INFO
+    assert evidence.severity(Policy(), "late-arrival") is Severity.INFO
 
 
 def test_a_sequential_detector_has_no_practical_threshold() -> None:
@@ -107,7 +112,7 @@ def test_the_title_is_a_plain_sentence() -> None:
     explanation = {"within_client": 0.07, "participation_mix": 0.01}
     strongest = verdict(effect=0.2, explanation=explanation)
     more = [verdict(subject=name) for name in RATES[1:]]
-    evidence = evidence_of([*more, strongest, *at_clients(9, 16)])[FEDERATION]
+    evidence = evidence_of(concluded([*more, strongest, *at_clients(9, 16)]))[FEDERATION]
     assert evidence.title(23) == (
         "Drift in label:late and 2 more at 9 of 16 clients since step 23, within-client"
     )
@@ -122,7 +127,7 @@ def test_a_clients_title_does_not_name_the_client() -> None:
 
 
 def test_evidence_has_numbers_and_names_no_client() -> None:
-    evidence = evidence_of([verdict(), *at_clients(1, 2)])[FEDERATION]
+    evidence = evidence_of(concluded([verdict(), *at_clients(1, 2)]))[FEDERATION]
     document = evidence.document()
     assert document["subjects"][0] == {
         "subject": "label:late",
@@ -144,3 +149,19 @@ def test_insufficient_evidence_says_nothing_of_a_cause() -> None:
     assert not speaks_of([verdict(outcome="insufficient_evidence")], FEDERATION)
     assert not speaks_of([stable(scope="cohort", key="hub=EWR")], FEDERATION)
     assert not speaks_of([stable(subject="score", family="data")], FEDERATION)
+
+
+def test_a_model_that_errs_less_is_no_alarm() -> None:
+    fell = verdict(subject="log_loss", effect=-0.4)
+    better = evidence_of([fell, verdict(effect=-0.2)])[FEDERATION]
+    assert better.severity(Policy(), "late-arrival") is Severity.INFO
+    worse = evidence_of([fell, verdict(subject="error_rate", effect=0.2)])[FEDERATION]
+    assert worse.severity(Policy(), "late-arrival") is Severity.CRITICAL
+
+
+def test_the_policy_may_set_a_subjects_severity_and_a_models_least() -> None:
+    evidence = evidence_of([verdict()])[FEDERATION]
+    quiet = {"drift": {"subjects": {"label": {"severity": "info"}}}}
+    assert evidence.severity(Policy.model_validate(quiet), "late-arrival") is Severity.INFO
+    grave = {"incidents": {"least_severity": {"late-arrival": "critical"}}}
+    assert evidence.severity(Policy.model_validate(grave), "late-arrival") is Severity.CRITICAL

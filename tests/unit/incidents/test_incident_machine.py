@@ -116,6 +116,7 @@ class Incidents(RuleBasedStateMachine):
 
     @invariant()
     def each_step_was_announced_once(self) -> None:
+        self.story.spread()
         for incident in self.story.incidents():
             of_this = select(Notice).where(Notice.incident_id == incident.id)
             events = sorted(notice.event for notice in self.session.exec(of_this))

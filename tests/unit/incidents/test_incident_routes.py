@@ -115,7 +115,8 @@ def test_a_channels_address_is_never_shown(api: TestClient, key_of: KeyOf) -> No
 @pytest.mark.parametrize(
     ("path", "body", "field"),
     [
-        ("/silences", {"matchers": {}}, "matchers"),
+        ("/silences", {"kind": "maintenance"}, "body"),
+        ("/silences", {"expressions": ["a" * 201]}, "expressions.0"),
         ("/silences", {"matchers": {"colour": "red"}}, "matchers.colour"),
         ("/silences", {"comment": "a\x00b"}, "comment"),
         ("/silences", {"ends_at": "2013-06-10T00:00:00"}, "ends_at"),
@@ -198,3 +199,19 @@ def test_another_tenants_things_do_not_exist(
     assert kept["name"] == "on-call"
     with database.read_scope() as session:
         assert {row.state for row in service.list_of(session, federation.id)} == {"open"}
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"matchers": {}}, "matches_everything"),
+        ({"matchers": {}, "expressions": ['model=~".*"']}, "matches_everything"),
+        ({"expressions": ["model"]}, "bad_matcher"),
+    ],
+)
+def test_a_silence_of_everything_is_refused_by_name(
+    api: TestClient, key_of: KeyOf, change: dict[str, Any], code: str
+) -> None:
+    answer = api.post(f"{HOME}/silences", json=SILENCE | change, headers=key_of(Role.OWNER))
+    assert answer.status_code == 422
+    assert answer.json()["type"] == f"urn:vigie:problem:{code}"

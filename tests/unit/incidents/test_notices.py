@@ -1,37 +1,36 @@
 """Who is told of what: one notice for each step and channel, none while a silence holds."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from sqlmodel import select
 
 from app.core import clock
 from app.core.outbox import OutboxRow
 from app.core.settings import Settings
-from app.incidents import channels, delivery, notices, service, silences
+from app.incidents import channels, delivery, service, silences
 from app.incidents.alertmanager import AlertsRefusedError, post_alerts
+from app.incidents.carriers import ToAlertmanager
 from app.incidents.errors import ChannelNameTakenError, InvalidChannelError
-from app.incidents.notices import DELIVER, describe
+from app.incidents.messages import CAUSES, NEXT_STEPS, RUNBOOKS, told_of
+from app.incidents.notices import DELIVER
 from app.incidents.schemas import ChannelIn, SilenceIn
+from app.incidents.sending import Answer, Limits
 from app.incidents.silences import SilenceOverError
 from app.incidents.states import Event, Resolution
 from app.incidents.tables import Notice
-from tests.unit.incidents.stories import AT, MODEL, Story, verdict
-
-# Apprise imports what Python is about to drop, where it is still there.
+from tests.rounds import pseudonym
+from tests.unit.incidents.stories import AT, MODEL, Story, at_clients, verdict
 
 ALERTMANAGER = "http://127.0.0.1:9093"
-LINK = "http://127.0.0.1:8000/f/flights/incidents/1"
 
 
 @pytest.fixture
-def with_alertmanager(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def with_alertmanager(settings: Settings) -> Settings:
     """An installation that has Alertmanager."""
-    changed = settings.model_copy(update={"alertmanager_url": ALERTMANAGER})
-    monkeypatch.setattr(notices, "settings", lambda: changed)
-    return changed
+    return settings.model_copy(update={"alertmanager_url": ALERTMANAGER})
 
 
 def add_channel(story: Story, name: str = "on-call", url: str = "json://localhost") -> None:
@@ -77,7 +76,7 @@ def test_every_channel_is_told_once(story: Story, with_alertmanager: Settings) -
     told = {"log", "alertmanager", "on-call", "mail"}
     events = ("opened", "escalated", "resolved")
     expected = sorted((event, channel, "pending") for event in events for channel in told)
-    assert sorted(story.notices()) == expected
+    assert sorted(story.notices(with_alertmanager)) == expected
     assert asked(story) == len(expected)
 
 
@@ -137,25 +136,56 @@ def test_what_is_silenced_is_not_repeated(story: Story, settings: Settings) -> N
     assert alert["labels"]["family"] == "concept"
 
 
-def test_a_message_says_what_where_since_when_how_sure_and_what_next(story: Story) -> None:
-    story.push(23, verdict())
-    title, text = describe(story.only_incident(), Event.OPENED, LINK)
-    assert title == "[warning] Drift in label:late since step 23"
-    assert text.splitlines() == [
-        "Model late-arrival, version 1.",
-        "- label:late (median-shift): +0.08 probability, q 0.004; practical from 0.05",
-        "Next: look at the evidence, then acknowledge, silence or resolve it.",
-        LINK,
+def test_a_message_says_what_where_since_when_how_sure_why_and_what_next(
+    story: Story, settings: Settings
+) -> None:
+    settings = settings.model_copy(
+        update={"public_url": "https://v.example/", "dashboard_url": "https://g.example/d/vigie"}
+    )
+    round_ = story.push(23, verdict(minimum_detectable_effect=0.02), *at_clients(2, 3))
+    incident = story.only_incident()
+    telling = told_of(incident, Event.OPENED, "flights", settings)
+    assert telling.title == f"[warning] {incident.title}"
+    assert telling.text().splitlines() == [
+        "What: label:late by +0.08 probability (0.05 matters)",
+        "Where: the whole federation, 2 of 3 clients moved the same way;"
+        " model late-arrival, version 1",
+        "Since: step 23; the newest evidence is of step 23",
+        "How sure: label:late q 0.004 by median-shift, could have seen 0.02",
+        f"Likely cause: {CAUSES['concept']}",
+        f"Next: {NEXT_STEPS['concept']}",
+        f"Incident: https://v.example/f/flights/incidents/{incident.id}",
+        f"Report: https://v.example/f/flights/rounds/{round_.id}/report",
+        "Dashboard: https://g.example/d/vigie?var-federation=flights",
+        f"Runbook: {settings.runbook_url}/concept.md",
     ]
+
+
+def test_a_message_names_no_client(story: Story, settings: Settings) -> None:
+    story.policy(incidents={"scopes": ["client"]})
+    story.push(1, verdict("client", pseudonym(1)))
+    telling = told_of(story.only_incident(), Event.OPENED, "flights", settings)
+    assert pseudonym(1) not in telling.title + telling.text()
+    assert "Where: one client;" in telling.text()
+
+
+def test_every_kind_has_a_runbook_that_exists() -> None:
+    folder = Path(__file__).parents[3] / "docs" / "runbooks"
+    assert {page.stem for page in folder.glob("*.md")} == RUNBOOKS | {"README"}
 
 
 def test_a_removed_channel_is_told_nothing_more(story: Story, settings: Settings) -> None:
     add_channel(story)
     story.push(1, verdict())
+    story.spread()
     channels.remove(story.session, story.federation, "on-call", "Ada")
     story.session.flush()
     query = select(Notice).where(Notice.channel == "on-call")
     notice = story.session.exec(query).one()
+    carrier = delivery.prepare(story.session, notice.id, settings)
+    assert carrier is not None
+    delivery.record(story.session, notice.id, delivery.perform(carrier, settings))
+    assert (notice.state, notice.attempts) == ("dropped", 0)
     assert delivery.prepare(story.session, notice.id, settings) is None
 
 
@@ -175,7 +205,24 @@ def test_an_address_that_is_none_is_refused_and_not_repeated(story: Story) -> No
 def test_a_refusal_by_alertmanager_does_not_tell_its_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(httpx, "post", lambda *_args, **_more: httpx.Response(401))
+    monkeypatch.setattr("app.incidents.alertmanager.post", lambda *_args: Answer(401))
     with pytest.raises(AlertsRefusedError, match="401") as caught:
-        post_alerts("http://vigie:hush@127.0.0.1:9093", [{}])
+        post_alerts("http://vigie:hush@127.0.0.1:9093", [{}], Limits(1))
     assert "hush" not in str(caught.value)
+
+
+def test_a_more_severe_incident_ends_its_milder_alert(
+    story: Story, with_alertmanager: Settings
+) -> None:
+    story.push(1, verdict())
+    story.spread(with_alertmanager)
+    story.push(2, verdict(effect=0.3))
+    story.spread(with_alertmanager)
+    query = select(Notice).where(Notice.channel == "alertmanager", Notice.event == "escalated")
+    notice = story.session.exec(query).one()
+    carrier = delivery.prepare(story.session, notice.id, with_alertmanager)
+    assert isinstance(carrier, ToAlertmanager)
+    ended, firing = carrier.alerts
+    assert (ended["labels"]["severity"], firing["labels"]["severity"]) == ("warning", "critical")
+    assert datetime.fromisoformat(ended["endsAt"]) == notice.at
+    assert "endsAt" not in firing

@@ -1,0 +1,144 @@
+"""From stored rounds to a case: the reference's measures and the newest rounds' before a round."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+import numpy as np
+from sqlmodel import Session
+
+from app.drift import measurements
+from app.drift.findings import Case
+from app.drift.measurements import Mask, RoundMeasure, measure_round
+from app.drift.tables import Reference
+from app.federations import service as federations
+from app.federations.policy import ReferencePolicy
+from app.federations.tables import Federation
+from app.rounds import bin_specs
+from app.rounds import service as rounds
+from app.rounds.records import Pseudonyms
+from app.rounds.schemas import BinSpecIn
+from app.rounds.tables import Round
+
+# Of one step there may be a round in each phase that measures, and of more than one run.
+MOST_OF_A_STEP = 8
+LEAST_ROUNDS = 5
+BEFORE_ANY = -1  # a global step
+_HEX_DIGITS, _FIRST = 4, 2  # of a pseudonym, behind "c_": they are a keyed hash, so evenly spread
+
+
+def build(
+    session: Session,
+    federation: Federation,
+    round_: Round,
+    reference: Reference,
+    shard: int | None = None,
+) -> Case:
+    """The case of a round, or what one shard of its clients says of it."""
+    policy = federations.policy_of(federation).drift
+    latest = [*before(session, round_, reference, policy.latest_rounds - 1), round_]
+    frozen = reference_rounds(session, reference)
+    mine = _members(shard, reference.shards)
+    until = reference.frozen_at
+    told_before = measure(session, federation, frozen, round_.version, until=until)
+    told_after = measure(session, federation, latest, round_.version)
+    return Case(
+        reference=[one if mine is None else one.of(mine(one.clients)) for one in told_before],
+        latest=[one if mine is None else one.of(mine(one.clients)) for one in told_after],
+        rounds_since=len(latest),
+        policy=policy,
+        min_cohort_size=federation.min_cohort_size,
+        units=measurements.units(_bins(session, federation, round_)),
+        mine=mine,
+    )
+
+
+def moving(
+    session: Session, federation: Federation, round_: Round, policy: ReferencePolicy
+) -> list[Round] | None:
+    """The rounds of a reference that moves along; None while there are too few, or for a fixed one.
+
+    They never overlap the rounds under test.
+    """
+    window = policy.window(federations.policy_of(federation).drift.latest_rounds)
+    if window is None:
+        return None
+    earlier = since(session, round_, BEFORE_ANY, window.oldest)
+    taken = earlier[len(earlier) - window.oldest : len(earlier) - window.newest + 1]
+    return taken if len(earlier) == window.oldest and len(taken) >= LEAST_ROUNDS else None
+
+
+def before(session: Session, round_: Round, reference: Reference, count: int) -> list[Round]:
+    """The version's newest rounds since the reference and before this one, one a step."""
+    return since(session, round_, reference.last_step, count) if count else []
+
+
+def since(session: Session, round_: Round, step: int, count: int) -> list[Round]:
+    """The newest `count` rounds of a round's version after a step and before it, one a step."""
+    newest_first = rounds.between(
+        session,
+        round_.federation_id,
+        round_.model,
+        round_.version,
+        after=step,
+        before=round_.global_step,
+        limit=count * MOST_OF_A_STEP,
+    )
+    by_step: dict[int, Round] = {}
+    for other in newest_first:
+        by_step.setdefault(other.global_step, other)
+    return [by_step[step] for step in sorted(by_step)[-count:]]
+
+
+def measure(
+    session: Session,
+    federation: Federation,
+    measured: Sequence[Round],
+    version: str,
+    *,
+    until: datetime | None = None,
+) -> list[RoundMeasure]:
+    """What these rounds say of a version, as far as it came until then."""
+    bins = {
+        spec: BinSpecIn.model_validate(bin_specs.get(session, federation, spec).document)
+        for spec in {round_.bin_spec for round_ in measured if round_.bin_spec}
+    }
+    ids = [round_.id for round_ in measured]
+    told = rounds.records_by_round(session, ids, until=until)
+    refused = rounds.refusals_by_round(session, ids)
+    return [
+        measure_round(
+            round_, told[round_.id], bins.get(round_.bin_spec or ""), version, refused[round_.id]
+        )
+        for round_ in measured
+    ]
+
+
+def reference_rounds(session: Session, reference: Reference) -> list[Round]:
+    """The rounds that a reference was frozen from."""
+    ids = [UUID(text) for text in reference.round_ids]
+    return rounds.with_ids(session, reference.federation_id, ids)
+
+
+def in_shard(clients: Pseudonyms, shard: int, shards: int) -> Mask:
+    """Which clients a shard holds, by the first digits of their pseudonyms."""
+    letters = clients.view(np.uint8).reshape(len(clients), clients.dtype.itemsize)
+    digits = letters[:, _FIRST : _FIRST + _HEX_DIGITS].astype(np.int64)
+    values = np.where(digits >= ord("a"), digits - ord("a") + 10, digits - ord("0"))
+    places = values @ (16 ** np.arange(_HEX_DIGITS)[::-1])
+    mine: Mask = (places * shards) >> (4 * _HEX_DIGITS) == shard
+    return mine
+
+
+def _members(shard: int | None, shards: int) -> Callable[[Pseudonyms], Mask] | None:
+    if shard is None or shards == 1:
+        return None
+    return partial(in_shard, shard=shard, shards=shards)
+
+
+def _bins(session: Session, federation: Federation, round_: Round) -> BinSpecIn | None:
+    if round_.bin_spec is None:
+        return None
+    spec = bin_specs.get(session, federation, round_.bin_spec)
+    return BinSpecIn.model_validate(spec.document)

@@ -1,0 +1,169 @@
+"""Distributions of clients one by one: the middle one of the newest rounds against the reference's.
+
+The bulk tests take counts as exact. Where noise was declared, its variance is added to that of each
+gap, as if all of it fell where the noise is largest: p-values are then at most too large.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.special
+from numpy.typing import NDArray
+
+from app.drift.client_findings import Answers, ClientFindings, Codes, Missing
+from app.drift.findings import Case
+from app.drift.measurements import Binned, Floats, Mask, RoundMeasure
+from app.drift.scopes import Places
+from detectors import RoundVariations, energy_categories, estimate_variations, ks_histograms
+
+POWER = 0.8
+LEAST_ROUNDS = 2  # that tell how rounds vary
+Stack = NDArray[np.float64]  # counts by round, client and bin
+
+
+@dataclass(frozen=True, eq=False)
+class _Sides:
+    """A subject's counts of K clients on both sides, and the noise on each of them."""
+
+    before: Stack
+    after: Stack
+    told: Mask  # (newest rounds, clients)
+    noise_sd: float
+
+    @property
+    def pooled(self) -> Floats:
+        """The reference's rounds together, (clients, bins)."""
+        counts: Floats = self.before.sum(axis=0)
+        return counts
+
+
+def judge_distribution(
+    case: Case, subject: str, known: Places, missing: Codes
+) -> Iterator[ClientFindings]:
+    """Kolmogorov-Smirnov where bins have an order, energy distance of categories."""
+    now = case.current.histograms.get(subject)
+    if now is None:
+        return
+    judged = case.judged(subject)
+    detector = "energy" if now.categorical else "ks"
+    if detector not in judged.detectors:
+        return
+    sides = _sides(case, subject, known, now)
+    clients = case.known.clients[known]
+    if sides is None:
+        nothing = np.full(known.size, np.nan)
+        answers = Answers(nothing, nothing, nothing, nothing)
+        lacking = np.where(missing > 0, missing, Missing.OTHER_BINS).astype(np.int8)
+    else:
+        variations = estimate_variations(np.maximum(sides.before, 0.0), now.categorical)
+        lacking = _lacking(sides, variations, missing)
+        answers = _middle_round(
+            sides, variations, now.categorical, case.policy.false_discovery_rate
+        )
+    yield ClientFindings.undecided(
+        subject, detector, judged.unit, judged.effect, clients, answers, lacking
+    )
+
+
+def _sides(case: Case, subject: str, known: Places, now: Binned) -> _Sides | None:
+    """Both sides' counts; None where they were not counted on the same bins."""
+    size = len(case.known.clients)
+    before = _stack(case.reference, case.places_before, subject, size, now)
+    after = _stack(case.latest, case.places_after, subject, size, now)
+    if before is None or after is None:
+        return None
+    told = after[:, known].sum(axis=2) > 0
+    return _Sides(before[:, known], after[:, known], told, now.noise_sd)
+
+
+def _stack(
+    rounds: Sequence[RoundMeasure], places: Sequence[Places], subject: str, size: int, like: Binned
+) -> Stack | None:
+    counts = np.zeros((len(rounds), size, like.counts.shape[1]))
+    for layer, measure, at in zip(counts, rounds, places, strict=True):
+        binned = measure.histograms.get(subject)
+        if binned is None:
+            continue
+        if not np.array_equal(binned.edges, like.edges):
+            return None
+        layer[at[at >= 0]] = binned.counts[at >= 0]
+    return counts
+
+
+def _lacking(sides: _Sides, variations: RoundVariations, missing: Codes) -> Codes:
+    few = (variations.rounds < LEAST_ROUNDS) | (sides.pooled.sum(axis=1) <= 0)
+    lacking = np.where(few, Missing.FEW_REFERENCE_ROUNDS, Missing.NOTHING)
+    lacking = np.where(sides.told.any(axis=0), lacking, Missing.NOT_TOLD_LATELY)
+    codes: Codes = np.where(missing > 0, missing, lacking).astype(np.int8)
+    return codes
+
+
+def _middle_round(
+    sides: _Sides, variations: RoundVariations, categorical: bool, alpha: float
+) -> Answers:
+    """The answer for the middle one, by effect, of each client's newest rounds."""
+    each = [_one_round(sides, counts, variations, categorical, alpha) for counts in sides.after]
+    effects = np.where(sides.told, [one.effects for one in each], np.inf)
+    place = (np.maximum(sides.told.sum(axis=0), 1) - 1) // 2
+    row = np.take_along_axis(np.argsort(effects, axis=0, kind="stable"), place[np.newaxis], axis=0)
+
+    def middle(values: Sequence[Floats]) -> Floats:
+        chosen: Floats = np.take_along_axis(np.array(values), row, axis=0)[0]
+        return chosen
+
+    return Answers(
+        middle([one.statistics for one in each]),
+        middle([one.effects for one in each]),
+        middle([one.p_values for one in each]),
+        middle([one.minimum_detectable_effects for one in each]),
+    )
+
+
+def _one_round(
+    sides: _Sides, current: Floats, variations: RoundVariations, categorical: bool, alpha: float
+) -> Answers:
+    """Each client's test; what it says of clients without counts on a side means nothing."""
+    reference, current = _counted(sides.pooled), _counted(current)
+    values, weights = variations.spread(current.sum(axis=1))
+    values = values + _noise(sides, reference, current)[:, np.newaxis]
+    typical = np.sqrt(np.minimum(values, 1.0) @ weights)
+    beyond = float(scipy.special.ndtri(POWER)) / 2
+    if categorical and not sides.noise_sd:
+        found = energy_categories(reference, current, variations=variations)
+        detectable = (float(scipy.special.ndtri(1 - alpha / 2)) / 2 + beyond) * typical
+        return Answers(found.statistics, found.effects, found.p_values, detectable)
+    gaps = _gaps(reference, current, exact=not sides.noise_sd)
+    p_values = scipy.special.kolmogorov(gaps[:, np.newaxis] / np.sqrt(values)) @ weights
+    detectable = (float(scipy.special.kolmogi(alpha)) + beyond) * typical
+    return Answers(gaps, gaps, np.minimum(p_values, 1.0), np.minimum(detectable, 1.0))
+
+
+def _counted(counts: Floats) -> Floats:
+    """The counts, with one example for clients that have none, whose answer nobody reads."""
+    empty = counts.sum(axis=1) <= 0
+    if not empty.any():
+        return counts
+    counted = np.where(empty[:, np.newaxis], 0.0, counts)
+    counted[empty, 0] = 1.0
+    return counted
+
+
+def _noise(sides: _Sides, reference: Floats, current: Floats) -> Floats:
+    """What declared noise adds to the variance of a gap over F (1 - F), at most."""
+    variance = sides.noise_sd**2 * reference.shape[1]
+    rounds = len(sides.before)
+    added: Floats = variance * (rounds / reference.sum(axis=1) ** 2 + 1 / current.sum(axis=1) ** 2)
+    return added
+
+
+def _gaps(reference: Floats, current: Floats, *, exact: bool) -> Floats:
+    """The largest gap between the distribution functions of each pair."""
+    if exact:
+        transposed = (np.ascontiguousarray(side.T) for side in (reference, current))
+        return ks_histograms(*transposed).statistics
+    apart = [
+        np.cumsum(side, axis=1) / side.sum(axis=1, keepdims=True) for side in (reference, current)
+    ]
+    largest: Floats = np.abs(apart[0] - apart[1])[:, :-1].max(axis=1)
+    return largest

@@ -1,0 +1,90 @@
+"""Clients against the others of the same round: what moves one of them, and not the world.
+
+Weather moves all clients together, and hides what happened to one. So each client's rates, and the
+means of its features, are judged by how far they lie from the median of all clients of the round,
+against how far they lay from it in the reference's rounds.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from app.drift.client_findings import Answers, ClientFindings, Codes, Missing
+from app.drift.findings import RATIO, Case
+from app.drift.measurements import Binned, Floats, RoundMeasure
+from app.drift.scopes import Places
+from detectors import median_shifts
+
+CONTRAST = "contrast"
+LEAST_OTHERS = 4  # clients of a round, for a median that no single one of them makes
+
+
+def judge_contrasts(case: Case, known: Places, missing: Codes) -> Iterator[ClientFindings]:
+    """Every client's answers on how it lies among the others."""
+    for subject in case.client_rates:
+        judged = case.judged(subject)
+        if judged.unit != RATIO:
+            yield _judged(case, subject, known, missing, judged.unit, judged.effect)
+    for subject in case.histograms:
+        spread = _spread(case, subject)
+        if spread:
+            effect, unit = case.policy.energy_effect * spread, case.units.get(subject, "")
+            yield _judged(case, subject, known, missing, unit, effect)
+
+
+def _judged(
+    case: Case, subject: str, known: Places, missing: Codes, unit: str, effect: float
+) -> ClientFindings:
+    clients = len(case.known.clients)
+    reference = _contrasts(case.reference, case.places_before, subject, clients)[:, known]
+    latest = _contrasts(case.latest, case.places_after, subject, clients)[:, known]
+    found = median_shifts(reference, latest, alpha=case.policy.false_discovery_rate)
+    return ClientFindings.undecided(
+        subject,
+        CONTRAST,
+        unit,
+        effect,
+        case.known.clients[known],
+        Answers(found.statistics, found.effects, found.p_values, found.minimum_detectable_effects),
+        np.where(missing > Missing.NOTHING, missing, found.why).astype(np.int8),
+    )
+
+
+def _contrasts(
+    rounds: Sequence[RoundMeasure], places: Sequence[Places], subject: str, clients: int
+) -> Floats:
+    """How far each known client lies from the median of its round, NaN where it told nothing."""
+    apart = np.full((len(rounds), clients), np.nan)
+    for row, measure, at in zip(apart, rounds, places, strict=True):
+        values = _values(measure, subject)
+        told = ~np.isnan(values)
+        if np.count_nonzero(told) > LEAST_OTHERS:
+            mine = told & (at >= 0)
+            row[at[mine]] = values[mine] - np.median(values[told])
+    return apart
+
+
+def _values(measure: RoundMeasure, subject: str) -> Floats:
+    """A rate, or the mean of a distribution, by client."""
+    binned = measure.histograms.get(subject)
+    if binned is None:
+        return measure.rates.get(subject, np.full(len(measure.clients), np.nan))
+    totals = np.where(binned.told, binned.counts.sum(axis=1), np.nan)
+    means: Floats = binned.counts @ _middles(binned) / totals
+    return means
+
+
+def _spread(case: Case, subject: str) -> float:
+    """The standard deviation of a numeric distribution over the reference; 0 for categories."""
+    told = [one.histograms[subject] for one in case.reference if subject in one.histograms]
+    if not told or told[0].categorical:
+        return 0.0
+    counts, middles = sum(one.counts.sum(axis=0) for one in told), _middles(told[0])
+    shares = counts / max(float(np.sum(counts)), 1.0)
+    mean = float(shares @ middles)
+    return float(np.sqrt(max(float(shares @ (middles - mean) ** 2), 0.0)))
+
+
+def _middles(binned: Binned) -> Floats:
+    middles: Floats = (binned.edges[1:] + binned.edges[:-1]) / 2
+    return middles

@@ -1,0 +1,137 @@
+"""The clients of one shard of a round: judged by a task of its own, or with the round at once.
+
+Gathered from the database, worked out without it, and recorded: so that judging many clients keeps
+nobody else from writing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlmodel import Session
+
+from app.core import clock, outbox
+from app.drift import cases, perspectives, repository, streams, watched
+from app.drift.client_findings import ClientFindings, decide
+from app.drift.clients import judge_clients
+from app.drift.findings import Case
+from app.drift.measurements import Floats
+from app.drift.packing import pack, unpack
+from app.drift.streams import Streams
+from app.drift.tables import Evaluation, EvaluationShard, Reference
+from app.drift.watching import Watch
+from app.federations import service as federations
+from app.rounds import service as rounds
+from app.rounds.tables import Round
+
+EVALUATE_SHARD, CONCLUDE = "drift.evaluate_shard", "incidents.conclude_round"
+LONGEST_ERROR = 500
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What judging a shard takes: its cases, and its streams with what they have missed."""
+
+    case: Case
+    judged: Sequence[Case]
+    streams: Streams
+    watch: Watch | None
+    values: Floats
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A shard's findings and streams, packed."""
+
+    findings: bytes
+    streams: bytes
+
+
+def prepare(session: Session, shard_id: UUID) -> Work | None:
+    """What a shard that waits is judged from; None when it does not wait any more."""
+    found = _waiting(session, shard_id)
+    if found is None:
+        return None
+    shard, evaluation = found
+    federation = federations.get(session, evaluation.federation_id)
+    round_ = rounds.get(session, federation.id, evaluation.round_id)
+    reference = repository.reference_with_id(session, evaluation.reference_id)
+    case = cases.build(session, federation, round_, reference, shard.number)
+    return gather(session, case, round_, reference, shard.number)
+
+
+def gather(session: Session, case: Case, round_: Round, reference: Reference, shard: int) -> Work:
+    """What a shard is judged from, given its case."""
+    own = watched.client_streams(case)
+    watch, missed = streams.resume(session, reference, shard, round_, own)
+    federation = federations.get(session, reference.federation_id)
+    measures = cases.measure(session, federation, missed, round_.version)
+    standing = perspectives.standing(session, federation, round_, case)
+    judged = [standing, *perspectives.seasonal(session, federation, round_, standing)]
+    values = watched.client_values(case, [*measures, case.current])
+    return Work(case, judged, own, watch, values)
+
+
+def perform(work: Work) -> Judged:
+    """Judge the shard's clients, and move their streams on."""
+    moved = streams.move(work.watch, work.streams, work.values)
+    tested = (finding for case in work.judged for finding in judge_clients(case))
+    findings = [*tested, *watched.client_alarms(work.case, moved)]
+    return Judged(pack(findings), streams.packed(work.streams, moved.watch))
+
+
+def record(session: Session, shard_id: UUID, judged: Judged) -> None:
+    """Keep what was found, and have the round concluded once no shard of it waits."""
+    found = _waiting(session, shard_id)
+    if found is not None:
+        shard, evaluation = found
+        round_ = rounds.get(session, evaluation.federation_id, evaluation.round_id)
+        keep(session, shard, evaluation, round_, judged)
+        _conclude_after_the_last(session, evaluation)
+
+
+def keep(
+    session: Session,
+    shard: EvaluationShard,
+    evaluation: Evaluation,
+    round_: Round,
+    judged: Judged,
+) -> None:
+    """Keep a shard's findings, and where its streams stand."""
+    shard.state, shard.data, shard.ended_at = "judged", judged.findings, clock.now()
+    session.add(shard)
+    streams.keep(session, evaluation.reference_id, shard.number, round_, judged.streams)
+
+
+def quarantine(session: Session, shard_id: UUID, error: str) -> None:
+    """Leave out a shard that cannot be judged; the round is concluded without it."""
+    found = _waiting(session, shard_id)
+    if found is not None:
+        shard, evaluation = found
+        shard.state, shard.error, shard.ended_at = "quarantined", error[:LONGEST_ERROR], clock.now()
+        session.add(shard)
+        _conclude_after_the_last(session, evaluation)
+
+
+def decided(shards: Sequence[EvaluationShard], level: float) -> list[ClientFindings]:
+    """The answers on all clients of a round, with the error budget spent."""
+    return decide((one for shard in shards if shard.data for one in unpack(shard.data)), level)
+
+
+def _waiting(session: Session, shard_id: UUID) -> tuple[EvaluationShard, Evaluation] | None:
+    shard = repository.shard_with_id(session, shard_id)
+    if shard is None or shard.state != "waiting":
+        return None
+    evaluation = repository.evaluation_with_id(session, shard.evaluation_id)
+    if evaluation is None or evaluation.superseded_at is not None:
+        return None
+    return shard, evaluation
+
+
+def _conclude_after_the_last(session: Session, evaluation: Evaluation) -> None:
+    session.flush()
+    waiting = [
+        one for one in repository.shards_of(session, evaluation.id) if one.state == "waiting"
+    ]
+    if not waiting:
+        outbox.enqueue(session, CONCLUDE, evaluation.id)

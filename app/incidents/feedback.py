@@ -1,0 +1,114 @@
+"""What people say of incidents, by detector and subject, and what policy would follow from it.
+
+A proposal is never applied: it says what change of policy would have spared the false alarms, and
+what else that change would have missed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import floor, log10
+
+from sqlmodel import Session
+
+from app.core import clock
+from app.federations.tables import Federation
+from app.incidents import repository
+from app.incidents.repository import Judged
+from app.incidents.states import Resolution
+from app.incidents.tables import FalseAlarm, Incident
+
+LEAST_FALSE_ALARMS, LEAST_SHARE = 3, 0.5
+MARGIN = 1.1  # the proposed effect over the largest that was a false alarm
+DISTANCES = frozenset({"energy", "wasserstein"})  # these share one threshold over all subjects
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A change of policy, with what it would have done to the incidents that people resolved."""
+
+    field: str
+    before: float
+    after: float
+    false_alarms_spared: int
+    incidents_missed: int
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """How often one detector's word on one subject was a false alarm, of the resolved incidents."""
+
+    model: str
+    detector: str
+    subject: str
+    incidents: int
+    false_alarms: int
+    proposal: Proposal | None
+
+    @property
+    def share(self) -> float:
+        """Of the incidents that people resolved, how many were false alarms."""
+        return self.false_alarms / self.incidents
+
+
+def note(session: Session, incident: Incident, actor: str) -> None:
+    """Store that an incident was a false alarm, for each detector and subject that raised it."""
+    for judged in repository.evidence_on(session, incident):
+        session.add(
+            FalseAlarm(
+                incident_id=incident.id,
+                detector=judged.detector,
+                subject=judged.subject,
+                federation_id=incident.federation_id,
+                model=incident.model,
+                scope=incident.scope,
+                effect=judged.effect,
+                threshold=judged.threshold,
+                at=clock.now(),
+                by=actor,
+            )
+        )
+
+
+def of_federation(session: Session, federation: Federation) -> list[Feedback]:
+    """What people said of every detector and subject, the most false alarms first."""
+    groups: dict[tuple[str, str, str], list[Judged]] = {}
+    for judged in repository.judged_by_people(session, federation.id):
+        groups.setdefault((judged.model, judged.detector, judged.subject), []).append(judged)
+    found = [_feedback(*key, judged) for key, judged in groups.items()]
+    return sorted(found, key=lambda one: (-one.false_alarms, one.model, one.subject, one.detector))
+
+
+def _feedback(model: str, detector: str, subject: str, judged: Sequence[Judged]) -> Feedback:
+    false = [one for one in judged if one.resolution == Resolution.FALSE_ALARM]
+    often = len(false) >= LEAST_FALSE_ALARMS and len(false) >= LEAST_SHARE * len(judged)
+    proposable = often and detector not in DISTANCES
+    return Feedback(
+        model=model,
+        detector=detector,
+        subject=subject,
+        incidents=len(judged),
+        false_alarms=len(false),
+        proposal=_proposal(subject, false, judged) if proposable else None,
+    )
+
+
+def _proposal(subject: str, false: Sequence[Judged], judged: Sequence[Judged]) -> Proposal:
+    """Ask for a little more than the largest effect that was a false alarm."""
+    after = _rounded_up(MARGIN * max(one.effect for one in false))
+    return Proposal(
+        field=f"drift.subjects.{subject}.effect",
+        before=max(one.threshold for one in judged),
+        after=after,
+        false_alarms_spared=_below(false, after),
+        incidents_missed=_below(judged, after) - _below(false, after),
+    )
+
+
+def _below(judged: Iterable[Judged], effect: float) -> int:
+    return sum(one.effect < effect for one in judged)
+
+
+def _rounded_up(effect: float) -> float:
+    """The next number of two significant digits, so that a person can read it."""
+    unit = 10.0 ** (floor(log10(effect)) - 1)
+    return float(f"{unit * (floor(effect / unit) + 1):.2g}")

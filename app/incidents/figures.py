@@ -1,0 +1,64 @@
+"""Figures on incidents and their delivery for Prometheus: counters, so that any window can be read.
+
+MTTA over four weeks is `increase(vigie_incident_acknowledge_seconds_total[28d]) /
+increase(vigie_incidents_acknowledged_total[28d])`; MTTR, alerts per week and the share of false
+alarms likewise. No label names a federation, a model or a client.
+"""
+
+from sqlmodel import Session
+
+from app.core.metrics import Sample, Source, by_label
+from app.incidents import repository
+from app.incidents.states import NoticeState, Resolution, Severity
+
+
+def _opened(session: Session) -> list[Sample]:
+    return by_label(_all(Severity) | repository.opened_by_severity(session))
+
+
+def _resolved(session: Session) -> list[Sample]:
+    return by_label(_all(Resolution) | repository.resolved_by_resolution(session))
+
+
+def _acknowledged(session: Session) -> list[Sample]:
+    return [Sample(repository.time_to_acknowledge(session).count)]
+
+
+def _acknowledge_seconds(session: Session) -> list[Sample]:
+    return [Sample(repository.time_to_acknowledge(session).seconds)]
+
+
+def _resolve_seconds(session: Session) -> list[Sample]:
+    return [Sample(repository.time_to_resolve(session).seconds)]
+
+
+def _notices(session: Session) -> list[Sample]:
+    return by_label(_all(NoticeState) | repository.notices_by_state(session))
+
+
+def _attempts(session: Session) -> list[Sample]:
+    return [Sample(repository.delivery_attempts(session))]
+
+
+def _all(kind: type[Severity] | type[Resolution] | type[NoticeState]) -> dict[str, int]:
+    """A series that is missing until something happens makes no rate."""
+    return {value.value: 0 for value in kind}
+
+
+SOURCES = (
+    Source("vigie_incidents_opened_total", "Incidents opened.", _opened, ("severity",)),
+    Source("vigie_incidents_resolved_total", "Incidents resolved.", _resolved, ("resolution",)),
+    Source("vigie_incidents_acknowledged_total", "Incidents acknowledged.", _acknowledged),
+    Source(
+        "vigie_incident_acknowledge_seconds_total",
+        "Seconds from opening to acknowledgement, summed.",
+        _acknowledge_seconds,
+    ),
+    Source(
+        "vigie_incident_resolve_seconds_total",
+        "Seconds from opening to resolution, summed.",
+        _resolve_seconds,
+    ),
+    Source("vigie_notices", "Notices by state.", _notices, ("state",)),
+    Source("vigie_delivery_attempts_total", "Attempts to deliver notices.", _attempts),
+)

@@ -1,0 +1,1 @@
+"""Federated histories with known drift, or none, and what plays them through the service."""
