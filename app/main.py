@@ -1,5 +1,8 @@
 """Puts the API together, and nothing else."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
 
 from app.audit.router import router as audit
@@ -8,6 +11,7 @@ from app.core import logging, metrics, openapi, problems
 from app.core.body_limit import BodyLimit
 from app.core.compression import Gunzip
 from app.core.database import database
+from app.core.garbage import collected_seldom
 from app.core.health import router as health
 from app.core.metrics import Sample, Source, by_label
 from app.core.pressure import Pressure
@@ -53,6 +57,12 @@ SOURCES = (
 )
 
 
+@asynccontextmanager
+async def _serving(_app: FastAPI) -> AsyncIterator[None]:
+    with collected_seldom():
+        yield
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service as an ASGI application."""
     settings = settings or read_settings()
@@ -63,6 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         docs_url="/docs",
         redoc_url=None,
+        lifespan=_serving,
     )
     app.state.settings = settings
     app.state.database = database(settings.database)

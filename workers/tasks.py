@@ -59,6 +59,7 @@ def _deliver() -> Effect:
         lambda session, notice_id: delivery.prepare(session, notice_id, settings()),
         lambda carrier: delivery.perform(carrier, settings()),
         delivery.record,
+        delivery.give_up,
     )
     # Waiting and one attempt end before the row is sent again, perhaps to another worker.
     patience = max(1.0, 0.75 * (settings().resend_seconds - settings().delivery_seconds))

@@ -7,10 +7,12 @@ from sqlmodel import Session, col, select
 
 from app.audit.tables import AuditEntry, AuditHead
 
+_LOCKED_HEAD = select(AuditHead).with_for_update()
+
 
 def locked_head(session: Session) -> AuditHead | None:
     """The end of the chain, locked until the transaction ends."""
-    return session.exec(select(AuditHead).with_for_update()).first()
+    return session.exec(_LOCKED_HEAD).first()
 
 
 def head(session: Session) -> AuditHead | None:

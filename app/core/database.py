@@ -7,7 +7,17 @@ from functools import lru_cache
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import JSON, Connection, DateTime, Dialect, Engine, create_engine, event, func
+from sqlalchemy import (
+    JSON,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    bindparam,
+    create_engine,
+    event,
+    func,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -27,6 +37,9 @@ SQLModel.metadata.naming_convention = {
 POOL_SIZE, POOL_OVERFLOW = 20, 25
 BUSY_SECONDS = 30
 _TURN = "turn"
+_KEY = func.hashtextextended(bindparam("key"), 0)
+_ALONE = select(func.pg_advisory_xact_lock(_KEY))
+_BESIDE = select(func.pg_advisory_xact_lock_shared(_KEY))
 
 # JSONB where there is one; a Python None is SQL's NULL, not JSON's.
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
@@ -94,13 +107,13 @@ def insert_unless_there(session: Session, row: SQLModel) -> bool:
 def one_at_a_time(session: Session, key: str) -> None:
     """Let one transaction at a time past here under this key; SQLite has one writer anyway."""
     if session.get_bind().dialect.name == "postgresql":
-        session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+        session.exec(_ALONE, params={"key": key})
 
 
 def beside_others(session: Session, key: str) -> None:
     """Let any number of transactions past here, but none beside `one_at_a_time` under this key."""
     if session.get_bind().dialect.name == "postgresql":
-        session.exec(select(func.pg_advisory_xact_lock_shared(func.hashtextextended(key, 0))))
+        session.exec(_BESIDE, params={"key": key})
 
 
 @lru_cache

@@ -9,6 +9,7 @@ import numpy as np
 from sqlmodel import Session
 
 from app.drift import measurements
+from app.drift.contrasts import centred
 from app.drift.findings import Case
 from app.drift.measurements import Mask, RoundMeasure, measure_round
 from app.drift.tables import Reference
@@ -108,8 +109,14 @@ def measure(
     told = rounds.records_by_round(session, ids, until=until)
     refused = rounds.refusals_by_round(session, ids)
     return [
-        measure_round(
-            round_, told[round_.id], bins.get(round_.bin_spec or ""), version, refused[round_.id]
+        centred(
+            measure_round(
+                round_,
+                told[round_.id],
+                bins.get(round_.bin_spec or ""),
+                version,
+                refused[round_.id],
+            )
         )
         for round_ in measured
     ]

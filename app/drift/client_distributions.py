@@ -127,14 +127,16 @@ def _one_round(
     reference, current = _counted(sides.pooled), _counted(current)
     values, weights = variations.spread(current.sum(axis=1))
     values = values + _noise(sides, reference, current)[:, np.newaxis]
-    typical = np.sqrt(np.minimum(values, 1.0) @ weights)
+    typical = np.sqrt((np.minimum(values, 1.0) * weights).sum(axis=1))
     beyond = float(scipy.special.ndtri(POWER)) / 2
     if categorical and not sides.noise_sd:
         found = energy_categories(reference, current, variations=variations)
         detectable = (float(scipy.special.ndtri(1 - alpha / 2)) / 2 + beyond) * typical
         return Answers(found.statistics, found.effects, found.p_values, detectable)
     gaps = _gaps(reference, current, exact=not sides.noise_sd)
-    p_values = scipy.special.kolmogorov(gaps[:, np.newaxis] / np.sqrt(values)) @ weights
+    tails = scipy.special.kolmogorov(gaps[:, np.newaxis] / np.sqrt(values))
+    # Not by BLAS, whose last bit of a row may depend on how many rows there are.
+    p_values = (tails * weights).sum(axis=1)
     detectable = (float(scipy.special.kolmogi(alpha)) + beyond) * typical
     return Answers(gaps, gaps, np.minimum(p_values, 1.0), np.minimum(detectable, 1.0))
 

@@ -6,6 +6,7 @@ against how far they lay from it in the reference's rounds.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -50,27 +51,42 @@ def _judged(
     )
 
 
+def centred(measure: RoundMeasure) -> RoundMeasure:
+    """A round with the medians of what its clients tell, where they are enough."""
+    told = {
+        subject: values[~np.isnan(values)]
+        for subject in (*measure.rates, *measure.histograms)
+        if (values := _values(measure, subject)) is not None
+    }
+    centres = {
+        subject: float(np.median(values))
+        for subject, values in told.items()
+        if len(values) > LEAST_OTHERS
+    }
+    return replace(measure, centres=centres)
+
+
 def _contrasts(
     rounds: Sequence[RoundMeasure], places: Sequence[Places], subject: str, clients: int
 ) -> Floats:
     """How far each known client lies from the median of its round, NaN where it told nothing."""
     apart = np.full((len(rounds), clients), np.nan)
     for row, measure, at in zip(apart, rounds, places, strict=True):
-        values = _values(measure, subject)
-        told = ~np.isnan(values)
-        if np.count_nonzero(told) > LEAST_OTHERS:
-            mine = told & (at >= 0)
-            row[at[mine]] = values[mine] - np.median(values[told])
+        values, centre = _values(measure, subject), measure.centres.get(subject)
+        if values is not None and centre is not None:
+            row[at[at >= 0]] = values[at >= 0] - centre
     return apart
 
 
-def _values(measure: RoundMeasure, subject: str) -> Floats:
-    """A rate, or the mean of a distribution, by client."""
+def _values(measure: RoundMeasure, subject: str) -> Floats | None:
+    """A rate, or a distribution's mean, by client; None for categories and what is not told."""
     binned = measure.histograms.get(subject)
     if binned is None:
-        return measure.rates.get(subject, np.full(len(measure.clients), np.nan))
+        return measure.rates.get(subject)
+    if binned.categorical:
+        return None
     totals = np.where(binned.told, binned.counts.sum(axis=1), np.nan)
-    means: Floats = binned.counts @ _middles(binned) / totals
+    means: Floats = (binned.counts * _middles(binned)).sum(axis=1) / totals
     return means
 
 

@@ -54,7 +54,8 @@ class RoundMeasure:
     examples. `rates` are means per example (log loss in nats, error rate and label shares as
     probabilities), NaN where a client told nothing. Under secure aggregation a record is the sum
     over a cohort, and `stands_for` so many clients. `whole` are rates of the round that no single
-    client tells, such as how many took part.
+    client tells, such as how many took part; `centres` the median over all of its clients of what
+    they tell, also where only some of them are here (`contrasts.py`).
     """
 
     round_id: UUID
@@ -66,6 +67,7 @@ class RoundMeasure:
     histograms: Mapping[str, Binned]
     stands_for: int = 1
     whole: Mapping[str, float] = field(default_factory=dict)
+    centres: Mapping[str, float] = field(default_factory=dict)
 
     def telling(self, subject: str) -> Mask:
         """Which clients told a subject."""
@@ -87,6 +89,7 @@ class RoundMeasure:
             {subject: _part(binned, chosen) for subject, binned in self.histograms.items()},
             self.stands_for,
             self.whole,
+            self.centres,
         )
 
 
@@ -217,7 +220,7 @@ def _observed_beyond_predicted(
     outcomes, predicted = labels.counts.sum(axis=1), scores.counts.sum(axis=1)
     both &= (outcomes > 0) & (predicted > 0)
     observed = labels.counts[:, 1] / np.where(both, outcomes, 1.0)
-    expected = scores.counts @ middles / np.where(both, predicted, 1.0)
+    expected = (scores.counts * middles).sum(axis=1) / np.where(both, predicted, 1.0)
     gap: Floats = np.where(both, observed - expected, np.nan)[answered]
     return gap
 

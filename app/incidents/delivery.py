@@ -94,6 +94,15 @@ def put_off(session: Session, notice_id: UUID) -> None:
         session.add(notice)
 
 
+def give_up(session: Session, notice_id: UUID, error: str) -> None:
+    """Note that a notice cannot be made ready at all: a bug of ours, which the log has."""
+    notice = repository.locked_notice(session, notice_id)
+    if notice is not None and notice.state == NoticeState.PENDING:
+        notice.last_error = error
+        _move(notice, NoticeState.FAILED)
+        session.add(notice)
+
+
 def send_overdue(session: Session) -> int:
     """Hand the notices whose next attempt is due to the outbox; return how many."""
     due = repository.overdue_notices(session, clock.now(), MOST_AT_ONCE)

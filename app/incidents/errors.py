@@ -57,6 +57,16 @@ class WebhookNameTakenError(DomainError):
         super().__init__(f"There is a webhook named {name} already; choose another name.")
 
 
+class TooManyWebhooksError(DomainError):
+    """A federation has as many webhooks as it may."""
+
+    code = "too_many_webhooks"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"A federation has at most {most} webhooks; remove one first.")
+
+
 class WebhookDisabledError(DomainError):
     """A webhook that gets nothing now."""
 

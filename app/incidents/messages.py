@@ -131,15 +131,17 @@ def _points(incident: Incident, event: Event) -> Iterator[tuple[str, str]]:
     subjects = list(incident.evidence.get("subjects", []))
     yield "What", "; ".join(_moved(subjects)) or incident.subject
     yield "Where", _where(incident)
-    yield (
-        "Since",
-        f"step {incident.onset_step}; the newest evidence is of step {incident.last_step}",
-    )
+    yield "Since", f"step {incident.onset_step}, {_known_for(incident)}"
     yield "How sure", "; ".join(_sureness(subjects)) or "see the verdicts"
     if event is Event.RESOLVED:
         return
     yield "Likely cause", _cause(incident)
     yield "Next", NEXT_STEPS.get(incident.family, "look at the evidence, then acknowledge it")
+
+
+def _known_for(incident: Incident) -> str:
+    opened = f"{incident.opened_at:%Y-%m-%d %H:%M} UTC"
+    return f"known since {opened}; the newest evidence is of step {incident.last_step}"
 
 
 def _moved(subjects: list[dict[str, Any]]) -> Iterator[str]:

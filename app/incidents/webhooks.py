@@ -17,6 +17,7 @@ from app.incidents import repository
 from app.incidents.addresses import ForbiddenAddressError, require_public
 from app.incidents.errors import (
     InvalidWebhookError,
+    TooManyWebhooksError,
     WebhookDisabledError,
     WebhookNameTakenError,
 )
@@ -28,6 +29,7 @@ from app.incidents.states import Event
 from app.incidents.tables import Announcement, Notice, Webhook
 
 RECEIVER = "receiver"
+MOST_WEBHOOKS = 20  # each may hold a thread of a worker for as long as an attempt lasts
 GONE = "The receiver answered 410: it wants no more."
 
 
@@ -47,8 +49,11 @@ def add(
     Raises:
         InvalidWebhookError: if its address cannot or may not be called.
         WebhookNameTakenError: if there is one of that name.
+        TooManyWebhooksError: if there are `MOST_WEBHOOKS`.
     """
     _require_callable(body.url, settings)
+    if len(repository.webhooks_of(session, federation.id)) >= MOST_WEBHOOKS:
+        raise TooManyWebhooksError(MOST_WEBHOOKS)
     webhook = Webhook(
         federation_id=federation.id,
         name=body.name,

@@ -4,12 +4,11 @@ Its types are checked before its values, its buffers before they are used. Compr
 refused unseen: a few bytes could unpack to gigabytes, and a request can be packed as a whole.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from struct import error as OutOfBounds  # noqa: N812 - it is one
 from struct import unpack_from
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -40,9 +39,9 @@ def read(body: bytes) -> Stream:
     try:
         _refuse_unseen(body)
         with pa.ipc.open_stream(body) as reader:
-            _refuse_other_types(reader.schema)
+            texts = _texts_among(reader.schema)
             batch = _one(list(_valid(reader)), reader.schema)
-        _refuse_long_texts(batch)
+        _refuse_long(batch.column(position) for position in texts)
     except (pa.ArrowException, OutOfBounds, OverflowError, ValueError, OSError, EOFError) as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         message = f"The body is no Arrow IPC stream of records: {reason}."
@@ -85,12 +84,17 @@ def _refuse_unseen(body: bytes) -> None:
             raise ValueError("its buffers are compressed; gzip the request instead")
 
 
-def _refuse_other_types(schema: pa.Schema) -> None:
+def _texts_among(schema: pa.Schema) -> list[int]:
+    """Which columns are texts; the others have to be numbers, or lists of them."""
     if len(set(schema.names)) < len(schema.names):
         raise ValueError("two columns have the same name")
-    for position, field in enumerate(schema):
-        if not (is_number(field.type) or is_text(field.type) or is_counts(field.type)):
+    texts = []
+    for position, kind in enumerate(schema.types):
+        if is_text(kind):
+            texts.append(position)
+        elif not (is_number(kind) or is_counts(kind)):
             raise ValueError(f"column {position} is neither text, nor numbers, nor lists of them")
+    return texts
 
 
 def _valid(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
@@ -111,14 +115,14 @@ def _one(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
     return next(iter(table.to_batches()), pa.RecordBatch.from_pylist([], schema))
 
 
-def _refuse_long_texts(batch: pa.RecordBatch) -> None:
+def _refuse_long(columns: Iterable[pa.Array]) -> None:
     """A dictionary could repeat one long text for every record."""
-    for array in batch.columns:
-        if is_text(array.type):
-            texts = array.dictionary if pa.types.is_dictionary(array.type) else array
-            lengths = np.asarray(pc.binary_length(texts).fill_null(0))
-            if lengths.max(initial=0) > MAX_TEXT_BYTES:
-                raise ValueError(f"a text has more than {MAX_TEXT_BYTES} bytes")
+    for array in columns:
+        texts = array.dictionary if pa.types.is_dictionary(array.type) else array
+        lengths = pc.binary_length(texts)
+        whole = lengths.fill_null(0) if lengths.null_count else lengths
+        if whole.to_numpy().max(initial=0) > MAX_TEXT_BYTES:
+            raise ValueError(f"a text has more than {MAX_TEXT_BYTES} bytes")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ What a round is in the end depends on which chunks came, and not on when: a chun
 the end is taken in too, and has the round judged again.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -57,9 +58,10 @@ def close(
             federation_id=federation.id,
             after=body.model_dump(mode="json"),
         )
+    here = repository.chunk_hashes(session, round_.id).keys() if round_ else set()
     if round_ is not None:
-        settle(session, round_, None)
-    missing = _missing(session, round_, body.chunks)
+        settle(session, round_, None, here)
+    missing = sorted(set(range(body.chunks)) - here)
     return CloseOut(
         round_id=round_.id if round_ else None,
         state=round_.state if round_ else "receiving",
@@ -115,8 +117,11 @@ def declare(
     return known is None
 
 
-def settle(session: Session, round_: Round, chunk: int | None) -> None:
-    """See whether the round is whole; a chunk that came after its end has it judged again."""
+def settle(session: Session, round_: Round, chunk: int | None, here: Set[int]) -> None:
+    """See whether the round is whole with the chunks that are `here`.
+
+    A chunk that came after the round's end has it judged again.
+    """
     if round_.state != "receiving":
         if chunk is not None and round_.state != "superseded":
             round_.state = "received"
@@ -124,7 +129,7 @@ def settle(session: Session, round_: Round, chunk: int | None) -> None:
         return
     key = (round_.federation_id, round_.run, round_.number, round_.phase, round_.attempt)
     told = session.get(RoundClose, key)
-    if told is not None and not _missing(session, round_, told.chunks):
+    if told is not None and here >= set(range(told.chunks)):
         _end(session, round_)
 
 
@@ -139,8 +144,3 @@ def _end(session: Session, round_: Round) -> None:
     round_.state, round_.closes_at = "received", None
     session.add(round_)
     outbox.enqueue(session, EVALUATE, round_.id)
-
-
-def _missing(session: Session, round_: Round | None, chunks: int) -> list[int]:
-    here = repository.chunk_hashes(session, round_.id).keys() if round_ else set()
-    return sorted(set(range(chunks)) - here)

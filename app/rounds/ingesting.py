@@ -126,7 +126,7 @@ def _close_whole(session: Session, federation: Federation, push: Push, same: Rou
     if push.chunk is None:
         with suppress(ConflictingCloseError):  # whoever told another number will send the rest
             chunks.declare(session, federation, push, same.attempt, 1)
-        chunks.settle(session, same, None)
+        chunks.settle(session, same, None, repository.chunk_hashes(session, same.id).keys())
 
 
 def _refuse_conflicts(attempts: list[Round], same: Round | None, envelope: Envelope) -> None:
@@ -224,15 +224,21 @@ def _store(
     actor: str,
 ) -> Receipt:
     receipt = _receipt(federation, push, envelope, admitted, warnings, same)
+    earlier = {} if same is None else repository.chunk_hashes(session, same.id)
+    hashes = {**earlier, push.number_in_round: push.sha256}
     round_ = same or _round(federation, push, envelope, receipt)
-    session.add(round_)
-    session.flush()
-    _add_chunk(session, round_, push, envelope, admitted, receipt)
-    rows = _as_rows(admitted.refused)
-    _keep_refusals(session, federation, push, rows, round_.id, receipt.received_at)
+    if earlier:
+        _add_to(round_, receipt, envelope, first=min(hashes) == push.number_in_round)
+    round_.body_sha256 = _digest(hashes)
     if push.chunk is None:
         chunks.declare(session, federation, push, envelope.attempt, 1)
-    chunks.settle(session, round_, push.number_in_round)
+    # Settled before it is written: a round that is whole at once is written once.
+    chunks.settle(session, round_, push.number_in_round, hashes.keys())
+    session.add(round_)
+    session.flush()
+    session.add(_block(round_, push, admitted, receipt))
+    rows = _as_rows(admitted.refused)
+    _keep_refusals(session, federation, push, rows, round_.id, receipt.received_at)
     audit.record(
         session,
         actor=actor,
@@ -244,16 +250,16 @@ def _store(
     return receipt
 
 
-def _add_chunk(
-    session: Session,
-    round_: Round,
-    push: Push,
-    envelope: Envelope,
-    admitted: Admitted,
-    receipt: Receipt,
-) -> None:
-    earlier = repository.chunk_hashes(session, round_.id)
-    block = ReportBlock(
+def _add_to(round_: Round, receipt: Receipt, envelope: Envelope, *, first: bool) -> None:
+    """Count another chunk's records with the round's."""
+    round_.accepted += receipt.accepted
+    round_.quarantined += receipt.quarantined
+    if first:
+        _tell_anew(round_, envelope)
+
+
+def _block(round_: Round, push: Push, admitted: Admitted, receipt: Receipt) -> ReportBlock:
+    return ReportBlock(
         round_id=round_.id,
         chunk=push.number_in_round,
         body_sha256=push.sha256,
@@ -263,13 +269,6 @@ def _add_chunk(
         received_at=receipt.received_at,
         data=blocks.pack(admitted.batch),
     )
-    session.add(block)
-    if earlier and block.chunk < min(earlier):
-        _tell_anew(round_, envelope)
-    if earlier:
-        round_.accepted += block.accepted
-        round_.quarantined += block.quarantined
-    round_.body_sha256 = _digest({**earlier, block.chunk: block.body_sha256})
 
 
 def _digest(hashes: dict[int, str]) -> str:

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from app.core import clock
+from app.core.garbage import collected_seldom
 from app.federations.tables import Federation
 from app.main import create_app
 from app.rounds import admission
@@ -48,8 +49,9 @@ async def bare(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def decode(scope: Scope, receive: Receive, send: Send) -> None:
-    """Decode and check, and store nothing."""
+    """Decode and check, and store nothing, in a process set up as the service's is."""
     if scope["type"] != "http":
+        await _lifespan(receive, send)
         return
     body = await _body(receive)
     media = dict(scope["headers"]).get(b"content-type", b"").decode()
@@ -58,6 +60,14 @@ async def decode(scope: Scope, receive: Receive, send: Send) -> None:
     bins, layout = layout_on(SPEC, ())
     admitted = push.admit(layout, GateContext(FEDERATION, envelope, Phase.EVALUATE, bins))
     await _answer(send, f'{{"accepted": {admitted.batch.num_rows}}}')
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    await receive()
+    with collected_seldom():
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+    await send({"type": "lifespan.shutdown.complete"})
 
 
 async def _body(receive: Receive) -> bytes:
@@ -89,5 +99,4 @@ if __name__ == "__main__":
         port=int(sys.argv[2]),
         log_level="error",
         access_log=False,
-        lifespan="off",
     )

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 
 from app.core import migrations
@@ -34,20 +35,19 @@ class Service:
     key: str
     spec: str
 
-    def pushes(self, run: str, count: int, clients: int, *, as_json: bool = False) -> list[bytes]:
+    def pushes(self, run: str, many: int, clients: int, *, as_json: bool = False) -> list[bytes]:
         """Pushes of so many rounds, ready to be sent."""
+        return list(islice(self.rounds(run, clients, as_json=as_json), many))
+
+    def rounds(self, run: str, clients: int, *, as_json: bool = False) -> Iterator[bytes]:
+        """A run's pushes, round after round without end."""
         records = payload.records(clients)
         encode = payload.as_json if as_json else payload.as_arrow
         media = "application/json" if as_json else MEDIA_TYPE
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": media}
-        return [
-            request(
-                ADDRESS.format(run=run, number=number),
-                encode(payload.envelope(number, self.spec), records),
-                headers,
-            )
-            for number in range(count)
-        ]
+        for number in count():
+            path = ADDRESS.format(run=run, number=number)
+            yield request(path, encode(payload.envelope(number, self.spec), records), headers)
 
 
 @contextmanager

@@ -83,7 +83,9 @@ def energy_categories(
         statistics=statistics,
         p_values=_p_values(statistics[:, np.newaxis] / values, weights, shares),
         effects=np.abs(apart).sum(axis=1) / 2,
-        minimum_detectable_effects=_detectable(values @ weights, shares, alpha, power),
+        minimum_detectable_effects=_detectable(
+            (values * weights).sum(axis=1), shares, alpha, power
+        ),
         n_reference=n,
         n_current=m,
     )
@@ -108,12 +110,14 @@ def _smoothed(pooled: FloatArray) -> FloatArray:
 
 def _p_values(points: FloatArray, weights: FloatArray, shares: FloatArray) -> FloatArray:
     """Average the chances of Q >= q (K, S) by `weights` (S,), the small ones once more in full."""
-    p_values = np.minimum(_three_moments(points, shares) @ weights, 1.0)
+    p_values = np.minimum((_three_moments(points, shares) * weights).sum(axis=1), 1.0)
     if shares.shape[1] > LEAST_CATEGORIES:  # two have one eigenvalue: three moments are exact
         small = np.flatnonzero(p_values < _SMALL)
         for first in range(0, small.size, _AT_ONCE):
             part = small[first : first + _AT_ONCE]
-            p_values[part] = np.minimum(_in_full(points[part], shares[part]) @ weights, 1.0)
+            p_values[part] = np.minimum(
+                (_in_full(points[part], shares[part]) * weights).sum(axis=1), 1.0
+            )
     return p_values
 
 

@@ -61,14 +61,14 @@ class BinnedGaps:
         if self.spread is None:
             return 1 / self.n_reference + 1 / self.n_current
         values, weights = self.spread
-        return values @ weights
+        return np.asarray((values * weights).sum(axis=1))
 
     def _tail(self, gaps: FloatArray) -> FloatArray:
         if self.spread is None:
             return kolmogorov_tail(gaps, self._mean_spread)
         values, weights = self.spread
         scaled = gaps[:, np.newaxis] / np.sqrt(values)
-        return np.minimum(scipy.special.kolmogorov(scaled) @ weights, 1.0)
+        return np.minimum((scipy.special.kolmogorov(scaled) * weights).sum(axis=1), 1.0)
 
     def _critical(self, alpha: float, scale: FloatArray) -> FloatArray:
         """Return the gaps whose p-value is alpha: secants of its logarithm, which hardly bends."""

@@ -11,6 +11,7 @@ from numpy.random import Generator, default_rng
 from app.drift import streams, watched
 from app.drift.client_findings import DRIFT, STABLE, decide
 from app.drift.clients import judge_clients
+from app.drift.contrasts import centred
 from app.drift.findings import Case, Finding
 from app.drift.judging import judge
 from app.drift.measurements import Binned, RoundMeasure
@@ -52,7 +53,7 @@ def measure(
     }
     late = np.array([rng.binomial(n[client], chances[client]) / n[client] for client in n])
     scores = np.array([rng.multinomial(n[client], [0.5, 0.3, 0.2]) for client in n], dtype=float)
-    return RoundMeasure(
+    told = RoundMeasure(
         uuid4(),
         step,
         clients=pseudonyms(n),
@@ -61,6 +62,7 @@ def measure(
         rates={"label:late": late, "error_rate": late, "log_loss": 0.3 + late},
         histograms={"score": Binned(EDGES, scores, np.ones(len(n), dtype=bool))},
     )
+    return centred(told)
 
 
 def case(reference: Sequence[RoundMeasure], since: Sequence[RoundMeasure]) -> Case:

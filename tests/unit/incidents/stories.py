@@ -75,7 +75,7 @@ def breadth(found: Verdict, told: Sequence[Verdict]) -> dict[str, int]:
 
 
 def concluded(told: Sequence[Verdict]) -> list[Verdict]:
-    """Verdicts as a round's judging leaves them: clients' are counted, and kept where they drift."""
+    """Verdicts as judging leaves them: clients' are counted, and kept where they drift."""
     for found in told:
         if found.scope == "federation":
             found.explanation = {**found.explanation, **breadth(found, told)}

@@ -142,7 +142,8 @@ def test_a_message_says_what_where_since_when_how_sure_why_and_what_next(
     settings = settings.model_copy(
         update={"public_url": "https://v.example/", "dashboard_url": "https://g.example/d/vigie"}
     )
-    round_ = story.push(23, verdict(minimum_detectable_effect=0.02), *at_clients(2, 3))
+    with clock.using(lambda: AT):
+        round_ = story.push(23, verdict(minimum_detectable_effect=0.02), *at_clients(2, 3))
     incident = story.only_incident()
     telling = told_of(incident, Event.OPENED, "flights", settings)
     assert telling.title == f"[warning] {incident.title}"
@@ -150,7 +151,7 @@ def test_a_message_says_what_where_since_when_how_sure_why_and_what_next(
         "What: label:late by +0.08 probability (0.05 matters)",
         "Where: the whole federation, 2 of 3 clients moved the same way;"
         " model late-arrival, version 1",
-        "Since: step 23; the newest evidence is of step 23",
+        "Since: step 23, known since 2013-06-10 12:00 UTC; the newest evidence is of step 23",
         "How sure: label:late q 0.004 by median-shift, could have seen 0.02",
         f"Likely cause: {CAUSES['concept']}",
         f"Next: {NEXT_STEPS['concept']}",

@@ -21,6 +21,7 @@ from app.incidents.attempts import SENT, Outcome, next_attempt
 from app.incidents.carriers import ToWebhook, Unsendable
 from app.incidents.errors import (
     InvalidWebhookError,
+    TooManyWebhooksError,
     WebhookDisabledError,
     WebhookNameTakenError,
 )
@@ -142,6 +143,21 @@ def test_a_name_is_taken_once(story: Story, settings: Settings) -> None:
     add(story, settings)
     with pytest.raises(WebhookNameTakenError, match="fl"):
         add(story, settings)
+
+
+def test_a_federation_has_so_many_and_no_more(story: Story, settings: Settings) -> None:
+    for number in range(webhooks.MOST_WEBHOOKS):
+        add(story, settings, name=f"fl-{number}")
+    with pytest.raises(TooManyWebhooksError, match="at most 20"):
+        add(story, settings)
+
+
+def test_what_cannot_be_made_ready_is_given_up(story: Story, settings: Settings) -> None:
+    add(story, settings, WebhookEvent.OPENED)
+    story.push(1, verdict())
+    notice = only_notice(story)
+    delivery.give_up(story.session, notice.id, "KeyError: a bug")
+    assert (notice.state, notice.last_error) == ("failed", "KeyError: a bug")
 
 
 def test_a_webhook_gets_what_it_asked_for(story: Story, settings: Settings) -> None:

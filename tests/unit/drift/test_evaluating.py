@@ -1,0 +1,213 @@
+"""Judging rounds as tasks: at once or in shards, in any order, and again when more comes."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from sqlmodel import Session, col, delete, select
+
+from app.core import outbox
+from app.core.database import Database
+from app.core.outbox import OutboxRow
+from app.drift import service, shards
+from app.drift.tables import Evaluation, EvaluationShard, Reference, StreamState, Verdict
+from app.federations.roles import Role
+from app.federations.tables import Federation
+from app.rounds.tables import Round
+from tests.rounds import BIN_SPEC, body, pseudonym, record
+from workers.effects import External
+from workers.tasks import EFFECTS
+
+FEDERATION = "/v1/federations/flights"
+CLIENTS = [f"carrier {number}" for number in range(12)]
+REFERENCE_ROUNDS, ROUNDS, LATE = 8, 13, 11
+JUDGED = range(REFERENCE_ROUNDS + 1, ROUNDS + 1)
+
+
+class Story:
+    """A federation whose rounds are pushed and judged as tasks."""
+
+    def __init__(self, api: TestClient, database: Database, key_of: Any) -> None:
+        self.api, self.database, self.headers = api, database, key_of(Role.INGEST)
+        made = api.post(f"{FEDERATION}/bin-specs", json=BIN_SPEC, headers=self.headers)
+        self.spec = made.json()["id"]
+
+    def push(self, step: int, late: int = 20) -> None:
+        """A round of all clients; its numbers follow from its step."""
+        rng = np.random.default_rng(step)
+        records = [record(name, 200, int(rng.binomial(200, late / 100))) for name in CLIENTS]
+        url = f"{FEDERATION}/runs/serve/rounds/{step}/evaluate"
+        told = body(*records, step=step, spec=self.spec)
+        answer = self.api.post(url, json=told, headers=self.headers)
+        assert answer.status_code == 202, answer.text
+
+    def judge(self) -> None:
+        """Have every effect that is asked for, and what follows from it."""
+        while rows := self._waiting():
+            for row in rows:
+                EFFECTS[row.task].run(self.database, row.id)
+
+    def play(self, steps: Iterable[int], drift_from: int = 99) -> None:
+        for step in steps:
+            self.push(step, late=60 if step >= drift_from else 20)
+            self.judge()
+
+    def _waiting(self) -> list[OutboxRow]:
+        tasks = ("incidents.on_round", shards.EVALUATE_SHARD, shards.CONCLUDE)
+        with self.database.read_scope() as session:
+            query = select(OutboxRow).where(OutboxRow.state == "pending")
+            return [row for row in session.exec(query) if row.task in tasks]
+
+    def verdicts(self, step: int) -> dict[tuple[str, ...], tuple[Any, ...]]:
+        """What counts of a round: the answer on each subject in each scope, clients included."""
+        with self.database.read_scope() as session:
+            round_id = self.round_at(step)
+            wide = [one for one in service.verdicts_of(session, round_id) if one.scope != "client"]
+            return {
+                (one.scope, one.scope_key, one.subject, one.detector): (
+                    one.outcome,
+                    one.statistic,
+                    one.p_value,
+                    one.q_value,
+                )
+                for one in (*wide, *service.client_verdicts(session, round_id))
+            }
+
+    def evaluation(self, step: int) -> Evaluation:
+        with self.database.read_scope() as session:
+            found = service.evaluation_of(session, self.round_at(step))
+            assert found is not None
+            return found
+
+    def round_at(self, step: int) -> UUID:
+        with self.database.read_scope() as session:
+            return session.exec(select(Round.id).where(Round.global_step == step)).one()
+
+
+@pytest.fixture
+def story(
+    api: TestClient, database: Database, federation: Federation, key_of: Callable[[Role], Any]
+) -> Story:
+    return Story(api, database, key_of)
+
+
+def told(story: Story) -> list[dict[tuple[str, ...], tuple[Any, ...]]]:
+    return [story.verdicts(step) for step in JUDGED]
+
+
+def split_references(session: Session, parts: int) -> None:
+    """Have the clients of all references judged in so many shards from now on."""
+    for reference in session.exec(select(Reference)):
+        reference.shards = parts
+        session.add(reference)
+    session.exec(delete(StreamState))
+
+
+def test_in_shards_the_verdicts_are_those_of_a_round_judged_at_once(story: Story) -> None:
+    story.play(range(1, ROUNDS + 1), drift_from=10)
+    at_once = told(story)
+    assert {outcome for found in at_once for outcome, *_ in found.values()} >= {"drift", "stable"}
+    with story.database.session_scope() as session:
+        split_references(session, 3)
+        judged = select(Round).where(Round.global_step > REFERENCE_ROUNDS)
+        for round_ in session.exec(judged.order_by(col(Round.global_step))):
+            outbox.enqueue(session, "incidents.on_round", round_.id, step="again")
+    story.judge()
+    assert {story.evaluation(step).shards for step in JUDGED} == {3}
+    for before, after in zip(at_once, told(story), strict=True):
+        assert before.keys() == after.keys()
+        differing = {key: (before[key], after[key]) for key in before if before[key] != after[key]}
+        assert not differing
+
+
+def test_a_shard_that_keeps_failing_is_left_out_and_the_round_is_partial(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.play(range(1, ROUNDS))
+    with story.database.session_scope() as session:
+        split_references(session, 3)
+    story.push(ROUNDS)
+    poisoned = set(CLIENTS[:1])
+    perform = shards.perform
+
+    def failing(work: shards.Work) -> shards.Judged:
+        if pseudonym(CLIENTS[0]).encode() in work.case.known.clients:
+            raise ValueError(f"poisoned by {len(poisoned)}")
+        return perform(work)
+
+    monkeypatch.setitem(
+        EFFECTS,
+        shards.EVALUATE_SHARD,
+        External(shards.prepare, failing, shards.record, shards.quarantine, 3),
+    )
+    story.judge()
+    assert story.evaluation(ROUNDS).state == "partial"
+    with story.database.read_scope() as session:
+        parts = session.exec(select(EvaluationShard).where(EvaluationShard.state == "quarantined"))
+        (left_out,) = parts.all()
+        assert left_out.error == "ValueError: poisoned by 1"
+    answered = {key for scope, key, *_ in story.verdicts(ROUNDS) if scope == "client"}
+    assert pseudonym(CLIENTS[0]) not in answered
+    assert 0 < len(answered) < len(CLIENTS)
+
+
+def test_while_a_round_is_judged_in_shards_the_next_one_waits_for_it(story: Story) -> None:
+    story.play(range(1, ROUNDS - 1))
+    with story.database.session_scope() as session:
+        split_references(session, 3)
+    story.push(ROUNDS - 1)
+    story.push(ROUNDS)
+    story.judge()
+    assert [story.evaluation(step).state for step in (ROUNDS - 1, ROUNDS)] == ["evaluated"] * 2
+    with story.database.read_scope() as session:
+        states = session.exec(select(StreamState).where(StreamState.global_step == ROUNDS)).all()
+    assert len(states) == 4  # three shards of clients, and the federation's own streams
+
+
+def test_a_late_round_has_those_judged_anew_that_it_touches_and_no_other(story: Story) -> None:
+    story.play(step for step in range(1, ROUNDS + 1) if step != LATE)
+    before = {step: story.evaluation(step).id for step in JUDGED if step != LATE}
+    story.play([LATE])
+    after = {step: story.evaluation(step).id for step in JUDGED}
+    assert [step for step in before if before[step] != after[step]] == [
+        step for step in JUDGED if step > LATE
+    ]
+    with story.database.read_scope() as session:
+        replaced = session.exec(select(Verdict).where(col(Verdict.superseded_at).is_not(None)))
+        assert {one.global_step for one in replaced} == {step for step in JUDGED if step > LATE}
+
+
+def test_every_order_of_arrival_ends_in_the_same_verdicts(story: Story) -> None:
+    order = [*range(1, REFERENCE_ROUNDS + 1), 12, 9, 13, 11, 10]
+    story.play(order, drift_from=11)
+    shuffled = told(story)
+    with story.database.session_scope() as session:
+        session.exec(delete(StreamState))
+        first = select(Round).where(Round.global_step == REFERENCE_ROUNDS + 1)
+        outbox.enqueue(session, "incidents.on_round", session.exec(first).one().id, step="again")
+    story.judge()
+    assert told(story) == shuffled
+
+
+def test_a_client_that_withdrew_is_in_no_finding_and_no_stream(
+    story: Story, api: TestClient, key_of: Callable[[Role], Any]
+) -> None:
+    story.play(range(1, ROUNDS))
+    gone = pseudonym(CLIENTS[3])
+    answer = api.post(
+        f"{FEDERATION}/withdrawals", json={"clients": [gone]}, headers=key_of(Role.OWNER)
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["verdicts"] > 0
+    with story.database.read_scope() as session:
+        states = session.exec(select(StreamState)).all()
+        assert states
+        assert all(gone.encode() not in state.data for state in states)
+    keys = {key for step in JUDGED[:-1] for _, key, *_ in story.verdicts(step)}
+    assert gone not in keys
+    story.push(ROUNDS)
+    story.judge()
+    assert gone not in {key for _, key, *_ in story.verdicts(ROUNDS)}
