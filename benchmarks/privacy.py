@@ -35,7 +35,8 @@ from numpy.typing import NDArray
 
 from app.core import clock
 from app.rounds.aggregating import aggregates
-from app.rounds.reports import ClientReport
+from app.rounds.layout import COHORT
+from app.rounds.records import Counted, Records, pseudonyms
 from app.rounds.tables import Round, RoundAggregate
 from benchmarks.harness import Case, Row, at_least, at_most, main
 
@@ -73,24 +74,35 @@ def auc(attack: Attack, reading: str) -> float:
 
 def reading_of(rates: Rates, tags: Tags, reading: str, counts: Rates | None = None) -> Shown:
     """What is shown of a round in which each client had this error rate; NaN did not take part."""
-    reports = [
-        _report(client, float(rate), tags.get(client, {}), counts)
-        for client, rate in enumerate(rates)
-        if not np.isnan(rate)
-    ]
+    there = ~np.isnan(rates)
     k = K if reading == "gate" else 1
-    found = {one.scope_key: one for one in aggregates(_round(), reports, k)}
+    records = _records(np.asarray(rates)[there], np.flatnonzero(there), tags, counts)
+    found = {one.scope_key: one for one in aggregates(_round(), records, k)}
     least = K if reading == "threshold" else 1
     return {key: one for key, one in found.items() if one.clients >= least}
 
 
-def _report(
-    client: int, rate: float, tags: Mapping[str, str], counts: Rates | None
-) -> ClientReport:
-    record: dict[str, object] = {"metrics": {"correct_count": EXAMPLES * (1 - rate)}}
-    if counts is not None:
-        record["score_histogram"] = counts[client].tolist()
-    return ClientReport(ROUND_ID, f"c_{client:032x}", "ok", EXAMPLES, dict(tags), record)
+def _records(
+    rates: NDArray[np.float64], clients: NDArray[np.intp], tags: Tags, counts: Rates | None
+) -> Records:
+    names = sorted({tag for told in tags.values() for tag in told})
+    examples = np.full(len(rates), float(EXAMPLES))
+    scores = {} if counts is None else {"score_histogram": _counted(np.asarray(counts)[clients])}
+    return Records(
+        pseudonyms(f"c_{client:032x}" for client in clients.tolist()),
+        {
+            f"{COHORT}{tag}": np.array(
+                [tags.get(client, {}).get(tag, "") for client in clients.tolist()], dtype=np.str_
+            )
+            for tag in names
+        },
+        {"num_examples": examples, "metrics.correct_count": examples * (1 - rates)},
+        scores,
+    )
+
+
+def _counted(counts: NDArray[np.float64]) -> Counted:
+    return Counted(counts, np.ones(len(counts), dtype=np.bool_))
 
 
 def _round() -> Round:

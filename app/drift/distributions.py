@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 import detectors
 from app.drift.findings import Case, Finding
 from app.drift.scopes import Summary
@@ -61,22 +63,36 @@ def _middle_round(
     to be small.
     """
     try:
-        results = _results(finding.detector, reference, latest, parameters)
+        pooled = merge(reference)
+        by_size = sorted(latest, key=lambda one: _size(finding.detector, pooled, one))
+        middle = by_size[(len(by_size) - 1) // 2]
+        result = _result(finding.detector, reference, pooled, middle, parameters)
     except DetectorError as error:
         return finding.insufficient(str(error))
-    middle = sorted(results, key=lambda result: result.effect)[(len(results) - 1) // 2]
-    return finding.answered(middle)
+    return finding.answered(result)
 
 
-def _results(
+def _size(detector: str, reference: Histogram, current: Histogram) -> float:
+    """What orders rounds as the effects of a detector do, without a test."""
+    reference.require_same_bins(current)
+    if reference.categorical:
+        return float(np.abs(current.pmf() - reference.pmf()).sum())
+    gaps = np.abs(current.cdf() - reference.cdf())[:-1]
+    if detector in DISTANCES:
+        return float(gaps @ np.diff(reference.mid_points))
+    return float(gaps.max())
+
+
+def _result(
     detector: str,
     reference: Sequence[Histogram],
-    latest: Sequence[Histogram],
+    pooled: Histogram,
+    current: Histogram,
     parameters: Mapping[str, Any],
-) -> list[TwoSampleResult]:
+) -> TwoSampleResult:
     told = DETECTORS[detector]
     assert told.test is not None
     test = getattr(detectors, told.test)
     rounds = {"variation": estimate_variation(reference)} if told.takes_variation else {}
-    pooled = merge(reference)
-    return [test(pooled, histogram, **rounds, **parameters) for histogram in latest]
+    result: TwoSampleResult = test(pooled, current, **rounds, **parameters)
+    return result

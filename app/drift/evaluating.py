@@ -95,7 +95,8 @@ def conclude(session: Session, evaluation: Evaluation) -> list[Verdict]:
     session.add(evaluation)
     repository.supersede(session, round_.id, clock.now())
     rounds.mark_evaluated(session, round_)
-    verdicts = list(_verdicts(found, clients, evaluation, case))
+    opening = federations.policy_of(federation).incidents.scopes
+    verdicts = _verdicts(found, clients, evaluation, case, of_their_own="client" in opening)
     session.add_all(verdicts)
     session.flush()
     return verdicts
@@ -183,7 +184,13 @@ def _verdicts(
     clients: Sequence[ClientFindings],
     evaluation: Evaluation,
     case: Case,
+    *,
+    of_their_own: bool,
 ) -> list[Verdict]:
+    """The verdicts to store one by one; clients' only where they may open incidents of their own.
+
+    All of the clients' are kept together in the shards, whoever asks for them.
+    """
     wide = [
         of_finding(
             with_breadth(finding, clients),
@@ -192,5 +199,7 @@ def _verdicts(
         )
         for finding in found
     ]
+    if not of_their_own:
+        return wide
     level = error_budget(case.policy, "client")
     return [*wide, *of_clients(clients, evaluation, level, drifting=True)]

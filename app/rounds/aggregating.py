@@ -6,28 +6,33 @@ scope, nothing of a subject that too few clients of a scope told, and rounded va
 reads them has no rule to apply.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlmodel import Session
 
 from app.core import clock
 from app.core.validation import field_of
 from app.federations import service as federations
-from app.rounds import disclosure, reports, repository
+from app.rounds import disclosure, records, repository
 from app.rounds.disclosure import FEDERATION, Scope
-from app.rounds.reports import ClientReport, Conflict
+from app.rounds.layout import COHORT, FEATURE
+from app.rounds.records import Records
+from app.rounds.reports import Conflict
 from app.rounds.tables import Refusal, Round, RoundAggregate
 
+Mask = NDArray[np.bool_]
+CANARY = "canary."
 REPORTED_TWICE = "reported_twice"
 COUNTS = ("label_counts", "prediction_counts", "score_histogram", "confusion")
 
 
 def aggregate(session: Session, round_: Round) -> None:
-    """Put a round's reports together and keep their sums, in the place of earlier ones.
+    """Put a round's records together and keep their sums, in the place of earlier ones.
 
     Once records of the round were dropped, a late chunk alone says less than the sums that were
     kept, and they stay.
@@ -35,68 +40,101 @@ def aggregate(session: Session, round_: Round) -> None:
     blocks = repository.blocks_of(session, [round_.id], None)
     if any(block.data is None for block in blocks):
         return
-    found, conflicts = reports.join(blocks)
-    answered = [report for report in found if report.status == "ok"]
+    found, conflicts = records.read_and_compare(blocks)
     k = federations.get(session, round_.federation_id).min_cohort_size
-    repository.replace_aggregates(session, round_.id, list(aggregates(round_, answered, k)))
+    repository.replace_aggregates(session, round_.id, list(aggregates(round_, found, k)))
     refusals = [_refusal(round_, conflict) for conflict in conflicts]
     repository.replace_refusals(session, round_.id, REPORTED_TWICE, refusals)
 
 
-Part = tuple[ClientReport, Mapping[str, Any]]  # a report, and what it says of the version
-Told = Callable[[frozenset[str]], set[Scope]]  # the scopes to show of what these clients told
-
-
-def aggregates(round_: Round, answered: Sequence[ClientReport], k: int) -> Iterator[RoundAggregate]:
+def aggregates(round_: Round, found: Records, k: int) -> Iterator[RoundAggregate]:
     """What may be shown of the round's version, and of its candidate, in groups of k or more."""
-    each = disclosure.clients_of_a_record(round_.envelope)
-    k = disclosure.records_needed(k, each)
-    cohorts = {report.client: report.cohorts for report in answered}
-
-    @cache
-    def shown_of(clients: frozenset[str]) -> set[Scope]:
-        groups = disclosure.scopes_of({client: cohorts[client] for client in clients})
-        return disclosure.shown(groups, k)
-
-    of_model: list[Part] = [(report, report.record) for report in answered]
-    yield from _measured(round_, "model", of_model, shown_of, k)
-    of_canary = [(one, one.record["canary"]) for one in answered if "canary" in one.record]
+    if not len(found.clients):
+        return
+    status = found.texts.get("status", np.full(len(found.clients), ""))
+    answered = np.isin(status, ("", "ok"))
+    scopes = _Scopes(found, disclosure.records_needed(k, _clients_of_each(round_)))
+    yield from _measured(round_, "model", "", scopes, answered)
+    of_canary = answered & _any_told(found, CANARY)
     # The examples of both stand beside each other, so their clients may not differ by a few.
-    if len(answered) - len(of_canary) not in range(1, k):
-        yield from _measured(round_, "canary", of_canary, shown_of, k)
+    if np.count_nonzero(answered & ~of_canary) not in range(1, scopes.least):
+        yield from _measured(round_, "canary", CANARY, scopes, of_canary)
+
+
+class _Scopes:
+    """The records of a round, and which scopes may be shown of which of its clients."""
+
+    def __init__(self, found: Records, least: int) -> None:
+        self.found, self.least = found, least
+        self.shown = cache(self._shown)
+        self._tags = {
+            name.removeprefix(COHORT): values
+            for name, values in found.texts.items()
+            if name.startswith(COHORT)
+        }
+
+    def members(self, scope: Scope) -> Mask:
+        """Which clients are in a scope."""
+        tag, _, value = scope[1].partition("=")
+        if scope == FEDERATION:
+            return np.ones(len(self.found.clients), dtype=np.bool_)
+        members: Mask = self._tags[tag] == value
+        return members
+
+    def _shown(self, clients: bytes) -> set[Scope]:
+        """The scopes that may be shown of what these clients told."""
+        rows = np.flatnonzero(np.frombuffer(clients, dtype=np.bool_)).tolist()
+        tags = {tag: values.tolist() for tag, values in self._tags.items()}
+        groups = {
+            str(row): {tag: values[row] for tag, values in tags.items() if values[row]}
+            for row in rows
+        }
+        return disclosure.shown(disclosure.scopes_of(groups), self.least)
 
 
 def _measured(
-    round_: Round, measured: str, parts: Sequence[Part], shown_of: Told, k: int
+    round_: Round, measured: str, prefix: str, scopes: _Scopes, clients: Mask
 ) -> Iterator[RoundAggregate]:
-    clients = frozenset(report.client for report, _ in parts)
-    told = {subject: _clients_with(parts, subject) for subject in _all_subjects(parts)}
-    for scope in sorted(shown_of(clients)):
-        members = [part for part in parts if _in_scope(part[0], scope)]
-        subjects = {subject for subject, whose in told.items() if scope in shown_of(whose)}
-        yield _sums(round_, measured, scope, members, subjects, k)
+    told = {subject: whose & clients for subject, whose in _telling(scopes.found, prefix)}
+    for scope in sorted(scopes.shown(clients.tobytes())):
+        members = scopes.members(scope) & clients
+        subjects = {
+            subject
+            for subject, whose in told.items()
+            if whose.any() and scope in scopes.shown(whose.tobytes())
+        }
+        yield _sums(round_, measured, scope, scopes, members, prefix, subjects)
 
 
 def _sums(
-    round_: Round, measured: str, scope: Scope, parts: list[Part], subjects: set[str], k: int
+    round_: Round,
+    measured: str,
+    scope: Scope,
+    scopes: _Scopes,
+    members: Mask,
+    prefix: str,
+    subjects: set[str],
 ) -> RoundAggregate:
-    loss = _sum(parts if "loss_sum" in subjects else [], "loss_sum", k)
-    correct = _sum(parts if "correct_count" in subjects else [], "correct_count", k)
-    examples = sum(report.num_examples for report, _ in parts)
+    found, k, clients = scopes.found, scopes.least, int(np.count_nonzero(members))
+    loss, correct = (
+        _sum(found, f"{prefix}metrics.{name}", members, k) if name in subjects else _Sum(0, 0, 0.0)
+        for name in ("loss_sum", "correct_count")
+    )
+    examples = int(found.numbers["num_examples"][members].sum())
     return RoundAggregate(
         round_id=round_.id,
         measured=measured,
         scope=scope[0],
         scope_key=scope[1],
-        clients=len(parts) * disclosure.clients_of_a_record(round_.envelope),
-        examples=disclosure.coarse_total(examples, len(parts), k),
+        clients=clients * _clients_of_each(round_),
+        examples=disclosure.coarse_total(examples, clients, k),
         loss_clients=loss.clients,
         loss_examples=loss.examples,
         loss_sum=loss.value,
         correct_clients=correct.clients,
         correct_examples=correct.examples,
         correct_count=correct.value,
-        counts=_counts(parts, subjects, k),
+        counts=dict(_counts(found, members, prefix, subjects, k)),
     )
 
 
@@ -109,58 +147,63 @@ class _Sum:
     value: float
 
 
-def _sum(parts: Iterable[Part], metric: str, k: int) -> _Sum:
-    told = [
-        (report.num_examples, value)
-        for report, block in parts
-        if (value := block.get("metrics", {}).get(metric)) is not None
-    ]
-    exact = sum(n for n, _ in told)
+def _sum(found: Records, column: str, members: Mask, k: int) -> _Sum:
+    values = found.numbers[column]
+    told = members & ~np.isnan(values)
+    clients, exact = int(np.count_nonzero(told)), int(found.numbers["num_examples"][told].sum())
     if not exact:
         return _Sum(0, 0, 0.0)
-    mean = disclosure.coarsened(sum(value for _, value in told) / exact, len(told), k)
-    examples = disclosure.coarse_total(exact, len(told), k)
-    return _Sum(len(told), examples, mean * examples)
+    mean = disclosure.coarsened(float(values[told].sum()) / exact, clients, k)
+    examples = disclosure.coarse_total(exact, clients, k)
+    return _Sum(clients, examples, mean * examples)
 
 
-def _counts(parts: Iterable[Part], shown: set[str], k: int) -> dict[str, Any]:
-    found: dict[str, list[Any]] = {}
-    for _, block in parts:
-        for subject, counts in _subjects(block):
-            if subject in shown:
-                found.setdefault(subject, []).append(counts)
-    return {
-        subject: {
-            "clients": len(told),
-            "sum": disclosure.coarse_counts(np.sum(told, axis=0), len(told), k).tolist(),
-        }
-        for subject, told in sorted(found.items())
-    }
+def _counts(
+    found: Records, members: Mask, prefix: str, subjects: set[str], k: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    for subject, column in sorted(_count_columns(found, prefix)):
+        if subject in subjects:
+            counted = found.counts[column]
+            told = members & counted.told
+            clients = int(np.count_nonzero(told))
+            exact = counted.counts[told].sum(axis=0)
+            sums = disclosure.coarse_counts(exact, clients, k)
+            matrix = sums.reshape(counted.rows, -1) if counted.rows else sums
+            yield subject, {"clients": clients, "sum": matrix.tolist()}
 
 
-def _subjects(block: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    yield from ((name, block[name]) for name in COUNTS if name in block)
-    for name, counts in block.get("features", {}).items():
-        yield f"feature:{name}", counts
+def _telling(found: Records, prefix: str) -> Iterator[tuple[str, Mask]]:
+    """Every subject of the version, and which clients told it."""
+    block = f"{prefix}metrics."
+    for column, values in found.numbers.items():
+        if column.startswith(block):
+            yield column.removeprefix(block), ~np.isnan(values)
+    for subject, column in _count_columns(found, prefix):
+        yield subject, found.counts[column].told
 
 
-def _told(block: Mapping[str, Any]) -> set[str]:
-    """What a client's block tells: metrics by their names, counts by their subjects."""
-    metrics = {name for name, value in block.get("metrics", {}).items() if value is not None}
-    return metrics | {subject for subject, _ in _subjects(block)}
+def _count_columns(found: Records, prefix: str) -> Iterator[tuple[str, str]]:
+    yield from ((name, f"{prefix}{name}") for name in COUNTS if f"{prefix}{name}" in found.counts)
+    if not prefix:
+        for column in found.counts:
+            if column.startswith(FEATURE):
+                yield f"feature:{column.removeprefix(FEATURE)}", column
 
 
-def _all_subjects(parts: Iterable[Part]) -> set[str]:
-    return set().union(*(_told(block) for _, block in parts))
+def _any_told(found: Records, prefix: str) -> Mask:
+    """Which clients told anything under a prefix."""
+    told = np.zeros(len(found.clients), dtype=np.bool_)
+    for column, values in found.numbers.items():
+        if column.startswith(prefix):
+            told |= ~np.isnan(values)
+    for column, counted in found.counts.items():
+        if column.startswith(prefix):
+            told |= counted.told
+    return told
 
 
-def _clients_with(parts: Iterable[Part], subject: str) -> frozenset[str]:
-    return frozenset(report.client for report, block in parts if subject in _told(block))
-
-
-def _in_scope(report: ClientReport, scope: Scope) -> bool:
-    tag, _, value = scope[1].partition("=")
-    return scope == FEDERATION or report.cohorts.get(tag) == value
+def _clients_of_each(round_: Round) -> int:
+    return disclosure.clients_of_a_record(round_.envelope)
 
 
 def _refusal(round_: Round, conflict: Conflict) -> Refusal:

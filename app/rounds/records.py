@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app.rounds.blocks import unpack
 from app.rounds.columns import ROWS, batch_of_trees, numbers_of
 from app.rounds.layout import Column, Kind, Layout
-from app.rounds.reports import join, tree_of
+from app.rounds.reports import ClientReport, Conflict, join, tree_of
 from app.rounds.tables import ReportBlock
 
 Pseudonyms = NDArray[np.bytes_]
@@ -23,10 +23,14 @@ PSEUDONYM = np.dtype("S34")
 
 @dataclass(frozen=True, eq=False)
 class Counted:
-    """Counts of shape (clients, size), zero for clients that are not `told`."""
+    """Counts of shape (clients, size), zero for clients that are not `told`.
+
+    A matrix lies row by row, in so many `rows`; 0 is no matrix.
+    """
 
     counts: NDArray[np.float64]
     told: NDArray[np.bool_]
+    rows: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +48,18 @@ class Records:
 
 def read(blocks: Iterable[ReportBlock]) -> Records:
     """The records in the blocks of one round."""
+    return read_and_compare(blocks)[0]
+
+
+def read_and_compare(blocks: Iterable[ReportBlock]) -> tuple[Records, list[Conflict]]:
+    """The records in the blocks of one round, and where its chunks disagree."""
     kept = sorted((block for block in blocks if block.data is not None), key=lambda one: one.chunk)
     batches = [unpack(block.data) for block in kept if block.data is not None]
+    conflicts: list[Conflict] = []
     if len(batches) > 1 and _share_clients(batches):
-        batches = [_joined(kept, batches)]
-    return _side_by_side(batches)
+        reports, conflicts = join(kept)
+        batches = [_joined(reports, batches)]
+    return _side_by_side(batches), conflicts
 
 
 def pseudonyms(names: Iterable[str]) -> Pseudonyms:
@@ -61,8 +72,7 @@ def _share_clients(batches: Sequence[pa.RecordBatch]) -> bool:
     return len(np.unique(clients)) < len(clients)
 
 
-def _joined(blocks: Sequence[ReportBlock], batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-    reports, _ = join(blocks)
+def _joined(reports: list[ClientReport], batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     layout: Layout = {
         field.name: _column(field) for batch in reversed(batches) for field in batch.schema
     }
@@ -125,4 +135,5 @@ def _counted(
             counts[there] = numbers_of(column)[there]
         rows.append(counts)
         told.append(there)
-    return Counted(np.concatenate(rows)[order], np.concatenate(told)[order])
+    lines = int((field.metadata or {}).get(ROWS, 0))
+    return Counted(np.concatenate(rows)[order], np.concatenate(told)[order], lines)

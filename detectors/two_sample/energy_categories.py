@@ -118,7 +118,7 @@ def _p_values(points: FloatArray, weights: FloatArray, shares: FloatArray) -> Fl
             p_values[part] = np.minimum(
                 (_in_full(points[part], shares[part]) * weights).sum(axis=1), 1.0
             )
-    return p_values
+    return np.asarray(p_values, dtype=np.float64)
 
 
 def _in_full(points: FloatArray, shares: FloatArray) -> FloatArray:

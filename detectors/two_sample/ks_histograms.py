@@ -68,7 +68,8 @@ class BinnedGaps:
             return kolmogorov_tail(gaps, self._mean_spread)
         values, weights = self.spread
         scaled = gaps[:, np.newaxis] / np.sqrt(values)
-        return np.minimum((scipy.special.kolmogorov(scaled) * weights).sum(axis=1), 1.0)
+        tails = (scipy.special.kolmogorov(scaled) * weights).sum(axis=1)
+        return np.asarray(np.minimum(tails, 1.0), dtype=np.float64)
 
     def _critical(self, alpha: float, scale: FloatArray) -> FloatArray:
         """Return the gaps whose p-value is alpha: secants of its logarithm, which hardly bends."""
