@@ -58,6 +58,13 @@ class OutboxRow(SQLModel, table=True):
     last_error: str | None = None
 
 
+# Put together once: it is asked with every push.
+_ASK = {
+    dialect: insert(OutboxRow).on_conflict_do_nothing(index_elements=["key"])
+    for dialect, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+}
+
+
 @dataclass(frozen=True)
 class Delivery:
     """What the broker carries: which task, and the id of its row. Nothing else."""
@@ -72,9 +79,7 @@ def enqueue(session: Session, task: str, subject: UUID, *, step: str = "") -> No
     at = clock.now()
     row = OutboxRow(task=task, subject=subject, key=key, created_at=at, due_at=at)
     # The database decides: of two transactions that ask at once, neither sees the other's row.
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    asked = dialect.insert(OutboxRow).values(row.model_dump())
-    session.exec(asked.on_conflict_do_nothing(index_elements=["key"]))
+    session.exec(_ASK[session.get_bind().dialect.name], params=row.model_dump())
 
 
 def claim_due(session: Session, resend_seconds: float) -> list[Delivery]:

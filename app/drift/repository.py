@@ -182,10 +182,10 @@ def shards_of(session: Session, evaluation_id: UUID) -> list[EvaluationShard]:
     return list(session.exec(query.order_by(col(EvaluationShard.number))))
 
 
-def shard_states(session: Session, evaluation_id: UUID) -> list[str]:
-    """The state of each shard of an evaluation."""
-    query = select(EvaluationShard.state).where(EvaluationShard.evaluation_id == evaluation_id)
-    return list(session.exec(query))
+def shard_states(session: Session, evaluation_id: UUID) -> list[tuple[str, str | None]]:
+    """The state of each shard of an evaluation, and why it was left out."""
+    query = select(EvaluationShard.state, EvaluationShard.error)
+    return list(session.exec(query.where(EvaluationShard.evaluation_id == evaluation_id)))
 
 
 def shard_with_id(session: Session, shard_id: UUID) -> EvaluationShard | None:

@@ -5,10 +5,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, status
 
+from app.core.errors import NotFoundError
 from app.core.http import ReadSession, WriteSession
 from app.core.ids import Slug
 from app.drift import service
-from app.drift.schemas import ReferenceIn, ReferenceOut, ScopeKind, VerdictOut
+from app.drift.schemas import EvaluationOut, ReferenceIn, ReferenceOut, ScopeKind, VerdictOut
 from app.drift.tables import Reference
 from app.federations.dependencies import Access, demand, in_federation
 from app.federations.names import Naming
@@ -32,6 +33,19 @@ def list_verdicts(round_id: UUID, access: Reader, session: ReadSession) -> list[
     shared = (one for one in service.verdicts_of(session, round_id) if one.scope != "client")
     of_clients = service.client_verdicts(session, round_id) if sees_clients else ()
     return [VerdictOut.before(naming, verdict) for verdict in (*shared, *of_clients)]
+
+
+@router.get("/rounds/{round_id}/evaluation")
+def read_evaluation(round_id: UUID, access: Reader, session: ReadSession) -> EvaluationOut:
+    """How a round is judged at present, and how far that has come."""
+    federation = access.federation(session)
+    rounds.get(session, federation.id, round_id)
+    evaluation = service.evaluation_of(session, round_id)
+    if evaluation is None:
+        raise NotFoundError("evaluation of round", round_id)
+    done, errors = service.progress(session, evaluation)
+    out = EvaluationOut.model_validate(evaluation)
+    return out.model_copy(update={"shards_done": done, "errors": errors})
 
 
 @router.get("/verdicts")

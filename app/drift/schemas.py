@@ -41,6 +41,26 @@ class ReferenceOut(BaseModel):
     withdrawn: int = Field(description="How many of its clients withdrew since.")
 
 
+class EvaluationOut(BaseModel):
+    """How a round is judged, and how far that has come."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    round_id: UUID
+    reference_id: UUID
+    policy_version: int
+    state: Literal["evaluating", "evaluated", "partial"] = Field(
+        description="`partial`: some of its clients could not be judged."
+    )
+    inputs_sha256: str = Field(description="Of all that the verdicts follow from.")
+    shards: int
+    shards_done: int = 0
+    errors: list[str] = Field(default_factory=list, description="Why shards were left out.")
+    began_at: datetime
+    ended_at: datetime | None
+
+
 class VerdictOut(BaseModel):
     """One detector's answer on one subject in one scope of one round."""
 

@@ -46,10 +46,11 @@ def under_way(session: Session, federation_id: UUID, model: str) -> Evaluation |
     return repository.evaluation_under_way(session, federation_id, model)
 
 
-def progress(session: Session, evaluation: Evaluation) -> tuple[int, int]:
-    """How many of an evaluation's shards are done, and how many there are."""
+def progress(session: Session, evaluation: Evaluation) -> tuple[int, list[str]]:
+    """How many of an evaluation's shards are done, and why some were left out."""
     parts = repository.shard_states(session, evaluation.id)
-    return sum(state != "waiting" for state in parts), len(parts)
+    errors = [error for _, error in parts if error is not None]
+    return sum(state != "waiting" for state, _ in parts), errors
 
 
 def verdicts_of(session: Session, round_id: UUID) -> list[Verdict]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, func
+from sqlalchemy import bindparam, delete, func
 from sqlmodel import Session, col, select, update
 
 from app.core.database import insert_unless_there
@@ -29,18 +29,26 @@ IN_ORDER = (
     col(Round.phase),
 )
 
+# Every push asks these two; to put a query together takes longer than to have it answered.
+_ATTEMPTS = (
+    select(Round)
+    .where(
+        Round.federation_id == bindparam("federation_id"),
+        Round.run == bindparam("run"),
+        Round.number == bindparam("number"),
+        Round.phase == bindparam("phase"),
+    )
+    .order_by(col(Round.attempt))
+)
+_MARKS = select(Withdrawal.mark).where(Withdrawal.federation_id == bindparam("federation_id"))
+
 
 def attempts_of(
     session: Session, federation_id: UUID, run: str, number: int, phase: str
 ) -> list[Round]:
     """Every attempt that was accepted of one round and phase, oldest first."""
-    query = select(Round).where(
-        Round.federation_id == federation_id,
-        Round.run == run,
-        Round.number == number,
-        Round.phase == phase,
-    )
-    return list(session.exec(query.order_by(col(Round.attempt))))
+    address = {"federation_id": federation_id, "run": run, "number": number, "phase": phase}
+    return list(session.exec(_ATTEMPTS, params=address))
 
 
 def supersede(session: Session, rounds: Sequence[Round]) -> None:
@@ -233,8 +241,7 @@ def keep_ledger(session: Session, federation_id: UUID, data: bytes) -> None:
 
 def withdrawal_marks(session: Session, federation_id: UUID) -> set[str]:
     """What recognises the clients that withdrew from a federation."""
-    query = select(Withdrawal.mark).where(Withdrawal.federation_id == federation_id)
-    return set(session.exec(query))
+    return set(session.exec(_MARKS, params={"federation_id": federation_id}))
 
 
 def blocks_with_records(session: Session, federation_id: UUID) -> Iterator[ReportBlock]:

@@ -52,6 +52,7 @@ TABLE: dict[str, Permission | None] = {  # None: any key that opens something
     f"GET {ONE}/privacy": P.READ,
     f"POST {ONE}/bin-specs": P.PUSH_ROUNDS,
     f"GET {ONE}/bin-specs/{{spec_id}}": P.READ,
+    f"GET {ONE}/rounds/{{round_id}}/evaluation": P.READ,
     f"GET {ONE}/rounds/{{round_id}}/verdicts": P.READ,
     f"GET {ONE}/rounds/{{round_id}}/report": P.READ,
     f"GET {ONE}/verdicts": P.READ,

@@ -149,6 +149,10 @@ def test_a_shard_that_keeps_failing_is_left_out_and_the_round_is_partial(
         parts = session.exec(select(EvaluationShard).where(EvaluationShard.state == "quarantined"))
         (left_out,) = parts.all()
         assert left_out.error == "ValueError: poisoned by 1"
+    url = f"{FEDERATION}/rounds/{story.round_at(ROUNDS)}/evaluation"
+    told = story.api.get(url, headers=story.headers).json()
+    assert (told["state"], told["shards"], told["shards_done"]) == ("partial", 3, 3)
+    assert told["errors"] == ["ValueError: poisoned by 1"]
     answered = {key for scope, key, *_ in story.verdicts(ROUNDS) if scope == "client"}
     assert pseudonym(CLIENTS[0]) not in answered
     assert 0 < len(answered) < len(CLIENTS)
