@@ -125,20 +125,32 @@ def _one_round(
 ) -> Answers:
     """Each client's test; what it says of clients without counts on a side means nothing."""
     reference, current = _counted(sides.pooled), _counted(current)
+    if sides.noise_sd:
+        return _noised(sides, reference, current, variations, alpha)
+    if categorical:
+        shifts = energy_categories(reference, current, variations=variations, alpha=alpha)
+        detectable = shifts.minimum_detectable_effects
+        return Answers(shifts.statistics, shifts.effects, shifts.p_values, detectable)
+    by_bin = (np.ascontiguousarray(side.T) for side in (reference, current))
+    gaps = ks_histograms(*by_bin, variations=variations)
+    detectable = gaps.minimum_detectable_effects(alpha)
+    return Answers(gaps.statistics, gaps.statistics, gaps.p_values, detectable)
+
+
+def _noised(
+    sides: _Sides, reference: Floats, current: Floats, variations: RoundVariations, alpha: float
+) -> Answers:
+    """Kolmogorov-Smirnov on noised counts, in any order of categories."""
     values, weights = variations.spread(current.sum(axis=1))
     values = values + _noise(sides, reference, current)[:, np.newaxis]
-    typical = np.sqrt((np.minimum(values, 1.0) * weights).sum(axis=1))
-    beyond = float(scipy.special.ndtri(POWER)) / 2
-    if categorical and not sides.noise_sd:
-        found = energy_categories(reference, current, variations=variations)
-        detectable = (float(scipy.special.ndtri(1 - alpha / 2)) / 2 + beyond) * typical
-        return Answers(found.statistics, found.effects, found.p_values, detectable)
-    gaps = _gaps(reference, current, exact=not sides.noise_sd)
+    shares = [side / side.sum(axis=1, keepdims=True) for side in (reference, current)]
+    gaps = np.abs(np.cumsum(shares[0] - shares[1], axis=1))[:, :-1].max(axis=1)
     tails = scipy.special.kolmogorov(gaps[:, np.newaxis] / np.sqrt(values))
     # Not by BLAS, whose last bit of a row may depend on how many rows there are.
-    p_values = (tails * weights).sum(axis=1)
-    detectable = (float(scipy.special.kolmogi(alpha)) + beyond) * typical
-    return Answers(gaps, gaps, np.minimum(p_values, 1.0), np.minimum(detectable, 1.0))
+    p_values = np.minimum((tails * weights).sum(axis=1), 1.0)
+    typical = np.sqrt((np.minimum(values, 1.0) * weights).sum(axis=1))
+    beyond = float(scipy.special.kolmogi(alpha)) + float(scipy.special.ndtri(POWER)) / 2
+    return Answers(gaps, gaps, p_values, np.minimum(beyond * typical, 1.0))
 
 
 def _counted(counts: Floats) -> Floats:
@@ -157,15 +169,3 @@ def _noise(sides: _Sides, reference: Floats, current: Floats) -> Floats:
     rounds = len(sides.before)
     added: Floats = variance * (rounds / reference.sum(axis=1) ** 2 + 1 / current.sum(axis=1) ** 2)
     return added
-
-
-def _gaps(reference: Floats, current: Floats, *, exact: bool) -> Floats:
-    """The largest gap between the distribution functions of each pair."""
-    if exact:
-        transposed = (np.ascontiguousarray(side.T) for side in (reference, current))
-        return ks_histograms(*transposed).statistics
-    apart = [
-        np.cumsum(side, axis=1) / side.sum(axis=1, keepdims=True) for side in (reference, current)
-    ]
-    largest: Floats = np.abs(apart[0] - apart[1])[:, :-1].max(axis=1)
-    return largest

@@ -19,7 +19,7 @@ from benchmarks.worlds.world import World
 needs_data = pytest.mark.skipif(absent() is not None, reason=str(absent()))
 STROKE = Stroke(last="1993-08")
 BEIJING = Beijing("2014-08-18")
-QUIET = Quiet(count=40, clients=100)
+QUIET = Quiet(count=30, clients=60)
 
 
 @pytest.fixture(scope="module")
