@@ -6,9 +6,11 @@ import typer
 
 from app.commands import (
     audit,
+    backtest,
     dashboards,
     db,
     demo,
+    drill,
     federations,
     policy,
     push,
@@ -31,11 +33,14 @@ cli.command("demo")(demo.demo)
 cli.command("push")(push.push)
 cli.command("rounds")(rounds.rounds)
 cli.command("watch")(watch.watch)
+cli.command("backtest")(backtest.backtest)
+cli.command("replay")(backtest.replay)
 cli.add_typer(db.cli, name="db")
 cli.add_typer(audit.cli, name="audit")
 cli.add_typer(federations.cli, name="federations")
 cli.add_typer(policy.cli, name="policy")
 cli.add_typer(dashboards.cli, name="dashboards")
+cli.add_typer(drill.cli, name="drill")
 
 
 @cli.callback()

@@ -20,6 +20,7 @@ from app.core.settings import settings as read_settings
 from app.drift.report_router import router as reports
 from app.drift.router import router as drift
 from app.federations.router import router as federations
+from app.incidents import figures
 from app.incidents import service as incident_service
 from app.incidents.router import router as incidents
 from app.registry.router import router as registry
@@ -81,7 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Gunzip, limit=settings.max_body_bytes)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     problems.install(app)
-    metrics.install(app, SOURCES)
+    metrics.install(app, (*SOURCES, *figures.SOURCES))
     domains = (federations, rounds, drift, reports, incidents, registry, retraining, audit)
     for router in (health, metrics.router, *domains, console):
         app.include_router(router)

@@ -90,6 +90,12 @@ def references_of(session: Session, federation_id: UUID, model: str) -> list[Ref
     return repository.references_of(session, federation_id, model)
 
 
+def every_reference(session: Session, federation_id: UUID) -> list[Reference]:
+    """All references of a federation, oldest first."""
+    found = repository.every_reference(session, federation_id)
+    return sorted(found, key=lambda one: one.frozen_at)
+
+
 def reference_of(session: Session, federation_id: UUID, reference_id: UUID) -> Reference:
     """A federation's reference by id."""
     found = repository.reference_of(session, federation_id, reference_id)

@@ -90,6 +90,13 @@ def record(session: Session, shard_id: UUID, judged: Judged) -> None:
         _conclude_after_the_last(session, evaluation)
 
 
+def at_once(session: Session, shard_id: UUID) -> None:
+    """Judge a shard in one transaction, where nobody else waits to write."""
+    work = prepare(session, shard_id)
+    if work is not None:
+        record(session, shard_id, perform(work))
+
+
 def keep(
     session: Session,
     shard: EvaluationShard,

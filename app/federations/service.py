@@ -74,6 +74,18 @@ def get(session: Session, federation_id: UUID) -> Federation:
     return federation
 
 
+def named(session: Session, name: str) -> Federation:
+    """A federation by its name, for whoever has the machine itself.
+
+    Raises:
+        NotFoundError: if there is none.
+    """
+    found = repository.federation_named(session, name)
+    if found is None:
+        raise NotFoundError("federation", name)
+    return found
+
+
 def seen_by(session: Session, principal: Principal) -> list[Federation]:
     """The federations that the caller may know of, by name."""
     return repository.federations_seen_by(session, principal.federation_id)

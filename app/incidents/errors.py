@@ -75,3 +75,12 @@ class WebhookDisabledError(DomainError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"The webhook {name} is disabled; enable it first.")
+
+
+class ReplayFailedError(DomainError):
+    """A step of the history that could not be played once more."""
+
+    code = "replay_failed"
+
+    def __init__(self, task: str) -> None:
+        super().__init__(f"The replay stopped at {task}; the log says why.")

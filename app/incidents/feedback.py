@@ -12,8 +12,8 @@ from sqlmodel import Session
 
 from app.core import clock
 from app.federations.tables import Federation
-from app.incidents import repository
-from app.incidents.repository import Judged
+from app.incidents import figures_repository as repository
+from app.incidents.figures_repository import Judged
 from app.incidents.states import Resolution
 from app.incidents.tables import FalseAlarm, Incident
 

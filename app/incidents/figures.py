@@ -8,7 +8,7 @@ alarms likewise. No label names a federation, a model or a client.
 from sqlmodel import Session
 
 from app.core.metrics import Sample, Source, by_label
-from app.incidents import repository
+from app.incidents import figures_repository as repository
 from app.incidents.states import NoticeState, Resolution, Severity
 
 

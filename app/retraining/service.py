@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel import Session
 
 from app.audit import service as audit
-from app.core import clock
+from app.core import clock, outbox
 from app.core.errors import NotFoundError
 from app.core.states import advance
 from app.federations import service as federations
@@ -34,6 +34,7 @@ NEXT: dict[RequestState, frozenset[RequestState]] = {
 }
 HELD = frozenset({S.CLAIMED, S.RUNNING})
 BY_POLICY, BY_CLOCK = "policy", "clock"
+ANNOUNCE = "incidents.announce_request"  # people and FL servers are told of a request
 
 
 @dataclass(frozen=True)
@@ -268,6 +269,7 @@ def _ask(
     if not repository.insert(session, made):
         return None
     _audit(session, made, actor, "request", None, ask.reason)
+    outbox.enqueue(session, ANNOUNCE, made.id)
     return made
 
 

@@ -57,6 +57,11 @@ def get(session: Session, federation: Federation, spec_id: str) -> BinSpec:
     return found
 
 
+def every(session: Session, federation: Federation) -> list[BinSpec]:
+    """All bin specs of a federation."""
+    return repository.bin_specs(session, federation.id)
+
+
 def _errors(body: BinSpecIn) -> list[FieldError]:
     edges = {"score.edges": body.score.edges}
     for name, feature in body.features.items():

@@ -127,6 +127,12 @@ def between(
     return list(session.exec(query.order_by(*newest_first).limit(limit)))
 
 
+def whole(session: Session, federation_id: UUID) -> list[Round]:
+    """A federation's whole rounds, in the order in which they came."""
+    query = select(Round).where(Round.federation_id == federation_id, col(Round.state).in_(WHOLE))
+    return list(session.exec(query.order_by(col(Round.received_at), *IN_ORDER)))
+
+
 def to_be_judged(session: Session, federation_id: UUID, model: str) -> list[UUID]:
     """A model's whole rounds that were not judged since they last changed, in order."""
     query = select(Round.id).where(
@@ -304,6 +310,11 @@ def count_rounds(session: Session) -> int:
 def insert_bin_spec(session: Session, spec: BinSpec) -> bool:
     """Insert a bin spec; False, and nothing done, where the federation has it already."""
     return insert_unless_there(session, spec)
+
+
+def bin_specs(session: Session, federation_id: UUID) -> list[BinSpec]:
+    """All bin specs of a federation."""
+    return list(session.exec(select(BinSpec).where(BinSpec.federation_id == federation_id)))
 
 
 def bin_spec(session: Session, federation_id: UUID, spec_id: str) -> BinSpec | None:

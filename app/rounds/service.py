@@ -125,6 +125,16 @@ def refusals_by_round(session: Session, round_ids: Sequence[UUID]) -> dict[UUID,
     return repository.refusals_by_round(session, round_ids)
 
 
+def whole(session: Session, federation_id: UUID) -> list[Round]:
+    """A federation's whole rounds, in the order in which they came."""
+    return repository.whole(session, federation_id)
+
+
+def blocks_of(session: Session, round_id: UUID) -> list[ReportBlock]:
+    """The chunks of a round."""
+    return repository.blocks_of(session, [round_id], None)
+
+
 def to_be_judged(session: Session, federation_id: UUID, model: str) -> list[UUID]:
     """A model's whole rounds that were not judged since they last changed, in order."""
     return repository.to_be_judged(session, federation_id, model)

@@ -1,6 +1,7 @@
 """Judging rounds as tasks: at once or in shards, in any order, and again when more comes."""
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,13 +10,15 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlmodel import Session, col, delete, select
 
-from app.core import outbox
+from app.core import clock, outbox
 from app.core.database import Database
 from app.core.outbox import OutboxRow
 from app.drift import service, shards
 from app.drift.tables import Evaluation, EvaluationShard, Reference, StreamState, Verdict
+from app.federations.policy import Policy
 from app.federations.roles import Role
 from app.federations.tables import Federation
+from app.incidents import replaying
 from app.rounds.tables import Round
 from tests.rounds import BIN_SPEC, body, pseudonym, record
 from workers.effects import External
@@ -215,3 +218,46 @@ def test_a_client_that_withdrew_is_in_no_finding_and_no_stream(
     story.push(ROUNDS)
     story.judge()
     assert gone not in {key for _, key, *_ in story.verdicts(ROUNDS)}
+
+
+def played(_done: int, _all: int) -> None:
+    """Nobody watches."""
+
+
+def test_a_replay_gives_every_verdict_to_the_last_bit(story: Story) -> None:
+    order = [*range(1, REFERENCE_ROUNDS + 1), 12, 9, 13, 11, 10]
+    story.play(order, drift_from=11)
+    found = replaying.replay(story.database, "flights", played)
+    assert (found.rounds, found.mismatches) == (ROUNDS, [])
+    assert found.verdicts > 500
+
+
+def test_a_replay_says_which_verdict_was_tampered_with(story: Story) -> None:
+    story.play(range(1, ROUNDS + 1))
+    with story.database.session_scope() as session:
+        query = select(Verdict).where(Verdict.subject == "error_rate", Verdict.global_step == 12)
+        for one in session.exec(query):
+            if one.detector == "median-shift":
+                one.p_value = 0.5
+                session.add(one)
+    (mismatch,) = replaying.replay(story.database, "flights", played).mismatches
+    assert (mismatch.step, mismatch.subject) == (12, "error_rate")
+
+
+def test_a_backtest_says_what_a_policy_would_have_opened_and_spared(story: Story) -> None:
+    story.play(range(1, ROUNDS + 3), drift_from=11)
+    long_ago = clock.now() - timedelta(days=1)
+
+    def under(**parts: Any) -> replaying.Backtest:
+        policy = Policy.model_validate(parts)
+        return replaying.backtest(story.database, "flights", policy, long_ago, played)
+
+    today = under()
+    assert today.same
+    assert not today.opened
+    assert not today.spared
+    concept = ("log_loss", "error_rate", "label", "calibration")
+    deaf = under(drift={"effects": dict.fromkeys(concept, 0.9)})
+    assert "concept" in {one.family for one in deaf.spared}
+    keen = under(incidents={"scopes": ["federation", "cohort", "client"]})
+    assert {one.family for one in keen.same} == {one.family for one in today.same}
