@@ -1,6 +1,7 @@
 """Decisions on incidents: judge a round, open, update and close, and ask for retraining."""
 
 from collections.abc import Sequence
+from heapq import nlargest
 from uuid import UUID
 
 from sqlmodel import Session
@@ -15,7 +16,15 @@ from app.federations import service as federations
 from app.federations.policy import Policy
 from app.federations.tables import Federation
 from app.incidents import feedback, repository
-from app.incidents.grouping import Cause, Evidence, evidence_of, openable, speaks_of
+from app.incidents.grouping import (
+    DRIFT,
+    Cause,
+    Evidence,
+    evidence_of,
+    openable,
+    ratio_of,
+    speaks_of,
+)
 from app.incidents.notices import announce
 from app.incidents.states import NEXT, Event, IncidentState, Resolution, Severity
 from app.incidents.tables import Incident, IncidentVerdict, Notice
@@ -168,6 +177,19 @@ def get(session: Session, federation_id: UUID, incident_id: UUID) -> Incident:
 def verdicts_behind(session: Session, incident: Incident) -> list[Verdict]:
     """The verdicts that are evidence of an incident, oldest round first."""
     return repository.verdicts_behind(session, incident.id)
+
+
+def clients_behind(session: Session, incident: Incident, limit: int) -> list[Verdict]:
+    """Drift of single clients in the newest round with evidence, of the family; strongest first."""
+    behind = repository.verdicts_behind(session, incident.id)
+    if not behind or incident.scope == "client":
+        return []
+    found = (
+        verdict
+        for verdict in drift.client_verdicts(session, behind[-1].round_id)
+        if verdict.outcome == DRIFT and verdict.family == incident.family
+    )
+    return nlargest(limit, found, key=ratio_of)
 
 
 def notices_of(session: Session, incident: Incident) -> list[Notice]:

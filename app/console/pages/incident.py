@@ -19,7 +19,7 @@ from app.incidents.tables import Incident, Silence
 from app.retraining import service as retraining
 from app.retraining.tables import RetrainRequest
 
-VERDICTS_SHOWN = 60
+VERDICTS_SHOWN, CLIENTS_SHOWN = 60, 40
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ def incident_page(
         for verdict in incidents.verdicts_behind(session, incident)
         if sees_clients or verdict.scope != "client"
     ]
+    of_clients = incidents.clients_behind(session, incident, CLIENTS_SHOWN) if sees_clients else []
     matching = [
         silence
         for silence in silences.silences_of(session, federation)
@@ -73,7 +74,7 @@ def incident_page(
     return IncidentPage(
         federation=federation,
         incident=incident,
-        verdicts=behind[-VERDICTS_SHOWN:][::-1],
+        verdicts=[*behind[-VERDICTS_SHOWN:][::-1], *of_clients],
         timeline=sorted(events, key=lambda event: event.at),
         silences=[silence for silence in matching if silence.starts_at <= at < silence.ends_at],
         next_step=_next_step(incident, requests),

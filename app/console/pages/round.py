@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from heapq import nsmallest
 
 import numpy as np
 from sqlmodel import Session
@@ -22,6 +23,7 @@ from detectors import Histogram, merge
 
 OUTCOMES = ("drift", "warning", "insufficient_evidence", "stable")
 SCOPES = ("federation", "cohort", "client")
+CLIENTS_SHOWN = 200  # verdicts on single clients, the gravest first
 PARTICIPATION = (
     ("available", "Available", "clients"),
     ("sampled", "Sampled", "clients"),
@@ -55,13 +57,14 @@ def round_page(
     """Gather the page."""
     found = sorted(drift.verdicts_of(session, round_.id), key=_gravest_first)
     verdicts = [verdict for verdict in found if verdict.scope != "client"]
-    of_clients = [verdict for verdict in found if verdict.scope == "client"]
+    sees_clients = visitor.principal.may(Permission.READ_CLIENTS)
+    of_clients = drift.client_verdicts(session, round_.id) if sees_clients else ()
     counts = Counter(verdict.outcome for verdict in verdicts)
     return RoundPage(
         federation=federation,
         round=round_,
         verdicts=verdicts,
-        clients=of_clients if visitor.principal.may(Permission.READ_CLIENTS) else [],
+        clients=nsmallest(CLIENTS_SHOWN, of_clients, key=_gravest_first),
         tally=[(outcome, counts[outcome]) for outcome in OUTCOMES if counts[outcome]],
         refusals=rounds.refusals_of(session, round_.id),
         score=_score(session, federation, round_, found),
@@ -71,7 +74,10 @@ def round_page(
 
 
 def _gravest_first(verdict: Verdict) -> tuple[int, str, int, str, str]:
+    """By outcome first among clients, which are many; by scope first among the others."""
     scope, outcome = SCOPES.index(verdict.scope), OUTCOMES.index(verdict.outcome)
+    if verdict.scope == "client":
+        return outcome, verdict.scope_key, 0, verdict.subject, verdict.detector
     return scope, verdict.scope_key, outcome, verdict.subject, verdict.detector
 
 
