@@ -1,7 +1,7 @@
 """Drift evaluation through the whole service: how fast, how much of it, and how right.
 
 `python -m benchmarks.evaluate --json --only stroke` runs a part of it; `--full` soaks a federation
-without drift for 2,000 rounds instead of 240. Rounds come in over HTTP, and judgements are the
+without drift for 2,000 rounds instead of 120. Rounds come in over HTTP, and judgements are the
 effects of the outbox; the histories, and what is known to happen in them, are in
 `benchmarks/worlds`. Those on real data need `../shared/data`.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.harness import Case, Row, at_least, at_most, main
 from benchmarks.worlds import latency, million, tables
 
-SOAK, FULL_SOAK = 240, 2_000
+SOAK, FULL_SOAK = 120, 2_000
 FEDDRIFT = (("SINE", "A"), ("CIRCLE", "A"), ("SEA", "A"), ("SEA", "B"))
 PERCENTILE = 0.95
 GIB = 2**30
