@@ -2,7 +2,9 @@
 
 Weather moves all clients together, and hides what happened to one. So each client's rates, and the
 means of its features, are judged by how far they lie from the median of all clients of the round,
-against how far they lay from it in the reference's rounds.
+against how far they lay from it in the reference's rounds. Where a good part of the clients move it
+is the median that moves, and those that stayed would be accused: then a client has to have moved
+itself too, the same way and half as far at least.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,6 +19,8 @@ from app.drift.scopes import Places
 from detectors import median_shifts
 
 CONTRAST = "contrast"
+LEAST_OWN = 0.5  # of a contrast, that the client has to have moved itself
+MOST_APART = 1 / 3  # of the clients, for them to be what moved, and not the median
 LEAST_OTHERS = 4  # clients of a round, for a median that no single one of them makes
 
 
@@ -37,16 +41,27 @@ def _judged(
     case: Case, subject: str, known: Places, missing: Codes, unit: str, effect: float
 ) -> ClientFindings:
     clients = len(case.known.clients)
-    reference = _contrasts(case.reference, case.places_before, subject, clients)[:, known]
-    latest = _contrasts(case.latest, case.places_after, subject, clients)[:, known]
-    found = median_shifts(reference, latest, alpha=case.policy.false_discovery_rate)
+    before, told_before = _contrasts(case.reference, case.places_before, subject, clients)
+    after, told_after = _contrasts(case.latest, case.places_after, subject, clients)
+    alpha = case.policy.false_discovery_rate
+    found = median_shifts(before[:, known], after[:, known], alpha=alpha)
+    own = median_shifts(told_before[:, known], told_after[:, known], alpha=alpha)
+    moved = (own.effects * found.effects > 0) & (
+        np.abs(own.effects) >= LEAST_OWN * np.abs(found.effects)
+    )
+    few = np.mean(np.abs(found.effects) >= effect) <= MOST_APART
     return ClientFindings.undecided(
         subject,
         CONTRAST,
         unit,
         effect,
         case.known.clients[known],
-        Answers(found.statistics, found.effects, found.p_values, found.minimum_detectable_effects),
+        Answers(
+            found.statistics,
+            found.effects,
+            np.where(moved | few, found.p_values, 1.0),
+            found.minimum_detectable_effects,
+        ),
         np.where(missing > Missing.NOTHING, missing, found.why).astype(np.int8),
     )
 
@@ -68,14 +83,15 @@ def centred(measure: RoundMeasure) -> RoundMeasure:
 
 def _contrasts(
     rounds: Sequence[RoundMeasure], places: Sequence[Places], subject: str, clients: int
-) -> Floats:
-    """How far each known client lies from the median of its round, NaN where it told nothing."""
-    apart = np.full((len(rounds), clients), np.nan)
-    for row, measure, at in zip(apart, rounds, places, strict=True):
+) -> tuple[Floats, Floats]:
+    """How far each known client lies from the median of its round, and what it told; or NaN."""
+    apart, told = np.full((2, len(rounds), clients), np.nan)
+    for at, (measure, place) in enumerate(zip(rounds, places, strict=True)):
         values, centre = _values(measure, subject), measure.centres.get(subject)
         if values is not None and centre is not None:
-            row[at[at >= 0]] = values[at >= 0] - centre
-    return apart
+            told[at, place[place >= 0]] = values[place >= 0]
+            apart[at, place[place >= 0]] = values[place >= 0] - centre
+    return apart, told
 
 
 def _values(measure: RoundMeasure, subject: str) -> Floats | None:

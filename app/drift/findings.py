@@ -18,7 +18,7 @@ from app.drift.measurements import (
     Mask,
     RoundMeasure,
 )
-from app.drift.scopes import Known, Places, Scope, Summary, scopes_of, summarise
+from app.drift.scopes import Expected, Known, Places, Scope, Summary, scopes_of, summarise
 from app.federations.policy import DriftPolicy, ResolvedSubject
 from app.rounds.records import Pseudonyms
 from detectors import Outcome, TwoSampleResult
@@ -161,13 +161,18 @@ class Case:
         return scopes_of(self.known, self.current, self.min_cohort_size)
 
     @cached_property
+    def expected(self) -> Expected:
+        """What each known client says in the reference."""
+        return Expected.of(self.reference, self.places_before, len(self.known.clients))
+
+    @cached_property
     def before(self) -> list[Summary]:
         """What each scope said in the reference's rounds."""
         pairs = zip(self.reference, self.places_before, strict=True)
-        return [summarise(measure, places, self.scopes) for measure, places in pairs]
+        return [summarise(measure, places, self.scopes, self.expected) for measure, places in pairs]
 
     @cached_property
     def after(self) -> list[Summary]:
         """What each scope says in the newest rounds."""
         pairs = zip(self.latest, self.places_after, strict=True)
-        return [summarise(measure, places, self.scopes) for measure, places in pairs]
+        return [summarise(measure, places, self.scopes, self.expected) for measure, places in pairs]

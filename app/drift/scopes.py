@@ -1,8 +1,9 @@
-"""Where a round is judged: the federation and its cohorts; and with which weights.
+"""Where a round is judged: the federation and its cohorts; and what each of them says in it.
 
-Within a scope every round is weighted by the clients' shares of the *reference's* examples,
-renormalised over who took part (direct standardisation). So a change of who takes part moves
-nothing that is judged, and what moves has moved within clients.
+A scope says what its clients say beyond their own reference: the mean departure of those that took
+part, weighted by their shares of the *reference's* examples, is added to the level of them all. So
+a change of who takes part moves nothing that is judged, however much clients differ, and what moves
+has moved within clients.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -89,6 +90,30 @@ def tags_by_client(measure: RoundMeasure, rows: NDArray[np.intp]) -> dict[str, d
 
 
 @dataclass(frozen=True, eq=False)
+class Expected:
+    """What each known client says in the reference's rounds on average; NaN where it told nothing.
+
+    Rates by client; shares of bins by client and bin, with the edges that they are of.
+    """
+
+    rates: Mapping[str, Floats]
+    shares: Mapping[str, tuple[Floats, Floats]]
+
+    @classmethod
+    def of(
+        cls, reference: Sequence[RoundMeasure], places: Sequence[Places], clients: int
+    ) -> "Expected":
+        """From the reference's rounds, whose clients stand at `places` among so many known ones."""
+        pairs = list(zip(reference, places, strict=True))
+        rates = {name for measure in reference for name in measure.rates}
+        binned = {name for measure in reference for name in measure.histograms}
+        return cls(
+            {name: _average_rate(pairs, name, clients) for name in rates},
+            {name: _average_shares(pairs, name, clients) for name in binned},
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Pooled:
     """A distribution in each scope, scaled to the examples counted; first axis: the scope."""
 
@@ -127,24 +152,71 @@ class Summary:
         return Histogram(pooled.edges, pooled.counts[at], pooled.categorical, noise)
 
 
-def summarise(measure: RoundMeasure, places: Places, scopes: Sequence[Scope]) -> Summary:
+def summarise(
+    measure: RoundMeasure, places: Places, scopes: Sequence[Scope], expected: Expected
+) -> Summary:
     """Put a round together in each of the scopes; `places` are its clients' among the known."""
-    mine = measure.of(places >= 0)
-    weights = np.array([scope.weights for scope in scopes])[:, places[places >= 0]]
+    mine, at = measure.of(places >= 0), places[places >= 0]
+    everyone = np.array([scope.weights for scope in scopes])
+    weights = everyone[:, at]
     there = weights > 0
-    totals = np.array([scope.weights.sum() for scope in scopes])
     return Summary(
         clients=there.sum(axis=1),
         examples=there @ mine.n,
-        participation=weights.sum(axis=1) / totals,
+        participation=weights.sum(axis=1) / everyone.sum(axis=1),
         rates={
-            **{subject: _mean(weights, values) for subject, values in mine.rates.items()},
+            **{
+                subject: _rate(everyone, weights, values, expected.rates[subject], at)
+                for subject, values in mine.rates.items()
+                if subject in expected.rates
+            },
             **{subject: _of_all(scopes, value) for subject, value in mine.whole.items()},
         },
         distributions={
-            subject: _pooled(weights, binned) for subject, binned in mine.histograms.items()
+            subject: _pooled(everyone, weights, binned, expected.shares[subject], at)
+            for subject, binned in mine.histograms.items()
+            if subject in expected.shares
         },
     )
+
+
+Rounds = Sequence[tuple[RoundMeasure, Places]]
+
+
+def _average_rate(rounds: Rounds, subject: str, clients: int) -> Floats:
+    sums, counts = np.zeros(clients), np.zeros(clients)
+    for measure, places in rounds:
+        values = measure.rates.get(subject)
+        if values is not None:
+            told = (places >= 0) & ~np.isnan(values)
+            sums[places[told]] += values[told]
+            counts[places[told]] += 1
+    return _quotient(sums, counts)
+
+
+def _average_shares(rounds: Rounds, subject: str, clients: int) -> tuple[Floats, Floats]:
+    """On the bins of the last round that told; rounds on other bins are left out."""
+    edges = [one.histograms[subject].edges for one, _ in rounds if subject in one.histograms][-1]
+    sums, counts = np.zeros((clients, len(edges) - 1)), np.zeros(clients)
+    for measure, places in rounds:
+        binned = measure.histograms.get(subject)
+        if binned is not None and np.array_equal(binned.edges, edges):
+            told = (places >= 0) & binned.told
+            sums[places[told]] += _shares(binned)[told]
+            counts[places[told]] += 1
+    return edges, _quotient(sums, counts[:, np.newaxis])
+
+
+def _shares(binned: Binned) -> Floats:
+    totals = np.where(binned.told, binned.counts.sum(axis=1), 1.0)
+    shares: Floats = binned.counts / totals[:, np.newaxis]
+    return shares
+
+
+def _quotient(sums: Floats, counts: Floats) -> Floats:
+    whole = np.broadcast_to(counts, sums.shape)
+    quotient: Floats = np.divide(sums, whole, out=np.full(sums.shape, np.nan), where=whole > 0)
+    return quotient
 
 
 def _of_all(scopes: Sequence[Scope], value: float) -> Floats:
@@ -152,20 +224,45 @@ def _of_all(scopes: Sequence[Scope], value: float) -> Floats:
     return np.array([value if scope.kind == "federation" else np.nan for scope in scopes])
 
 
-def _mean(weights: Floats, values: Floats) -> Floats:
-    told = ~np.isnan(values)
+def _rate(
+    everyone: Floats, weights: Floats, values: Floats, expected: Floats, at: Places
+) -> Floats:
+    """The level of all clients of each scope, and how far those that told lie from their own."""
+    departures = values - expected[at]
+    told = ~np.isnan(departures)
     shares = weights @ told.astype(np.float64)
-    sums = weights @ np.where(told, values, 0.0)
-    mean: Floats = np.divide(sums, shares, out=np.full(len(shares), np.nan), where=shares > 0)
-    return mean
+    known = ~np.isnan(expected)
+    level = _quotient(
+        everyone @ np.where(known, expected, 0.0), everyone @ known.astype(np.float64)
+    )
+    return level + _quotient(weights @ np.where(told, departures, 0.0), shares)
 
 
-def _pooled(weights: Floats, binned: Binned) -> Pooled:
-    told = weights * binned.told
+def _pooled(
+    everyone: Floats,
+    weights: Floats,
+    binned: Binned,
+    expected: tuple[Floats, Floats],
+    at: Places,
+) -> Pooled:
+    """As `_rate`, of the share of each bin, scaled to the examples counted."""
+    edges, usual = expected
+    if not np.array_equal(edges, binned.edges):
+        usual = np.zeros_like(binned.counts, shape=(len(usual), binned.counts.shape[1]))
+    told = weights * (binned.told & ~np.isnan(usual[at, 0]))
     totals = np.where(binned.told, binned.counts.sum(axis=1), 1.0)
     shares = told.sum(axis=1)
+    known = ~np.isnan(usual[:, 0])
+    level = _quotient(
+        everyone @ np.where(known[:, np.newaxis], usual, 0.0),
+        (everyone @ known.astype(np.float64))[:, np.newaxis],
+    )
+    departures = np.where((told > 0).any(axis=0)[:, np.newaxis], _shares(binned) - usual[at], 0.0)
+    pooled = level + _quotient(told @ departures, shares[:, np.newaxis])
+    if not binned.noise_sd:
+        pooled = np.maximum(pooled, 0.0)
     examples = (told > 0) @ np.where(binned.told, totals, 0.0)
-    scale = np.divide(examples, shares, out=np.zeros_like(shares), where=shares > 0)
-    pooled = (told / totals) @ binned.counts * scale[:, np.newaxis]
-    noise = np.sqrt(((told / totals) ** 2).sum(axis=1)) * scale * binned.noise_sd
-    return Pooled(binned.edges, pooled, noise, binned.categorical)
+    scale = _quotient(examples, shares)
+    noise = np.sqrt(((told / totals) ** 2).sum(axis=1)) * np.nan_to_num(scale) * binned.noise_sd
+    counts = np.nan_to_num(_quotient(pooled, pooled.sum(axis=1, keepdims=True)))
+    return Pooled(binned.edges, counts * examples[:, np.newaxis], noise, binned.categorical)

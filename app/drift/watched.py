@@ -37,7 +37,7 @@ def wide_values(case: Case, measures: Sequence[RoundMeasure]) -> Floats:
     """The federation's rates in other rounds, shape (rounds, streams)."""
     places = [case.known.places(measure.clients) for measure in measures]
     told = [
-        summarise(measure, at, case.scopes[:1]).rates
+        summarise(measure, at, case.scopes[:1], case.expected).rates
         for measure, at in zip(measures, places, strict=True)
     ]
     return _wide(told, case.rates)
@@ -86,6 +86,8 @@ def client_values(case: Case, measures: Sequence[RoundMeasure]) -> Floats:
 def client_alarms(case: Case, moved: Moved) -> Iterator[ClientFindings]:
     """Each detector's answers on the known clients that took part."""
     known = case.places_after[-1][case.places_after[-1] >= 0]
+    if not known.size:
+        return
     missing = missing_of(case)
     untold = np.full(known.size, np.nan)
     for at, subject in enumerate(case.client_rates):
