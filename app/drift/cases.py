@@ -1,15 +1,16 @@
 """From stored rounds to a case: the reference's measures and the newest rounds' before a round."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from uuid import UUID
 
 import numpy as np
+from cachetools import LRUCache
 from sqlmodel import Session
 
-from app.drift import measurements
-from app.drift.contrasts import centred
+from app.drift import contrasts, measurements
 from app.drift.findings import Case
 from app.drift.measurements import Mask, RoundMeasure, measure_round
 from app.drift.tables import Reference
@@ -18,7 +19,7 @@ from app.federations.policy import ReferencePolicy
 from app.federations.tables import Federation
 from app.rounds import bin_specs
 from app.rounds import service as rounds
-from app.rounds.records import Pseudonyms
+from app.rounds.records import Mine, Pseudonyms
 from app.rounds.schemas import BinSpecIn
 from app.rounds.tables import Round
 
@@ -26,6 +27,8 @@ from app.rounds.tables import Round
 MOST_OF_A_STEP = 8
 LEAST_ROUNDS = 5
 BEFORE_ANY = -1  # a global step
+# What the shards of a round have in common, and each would have to read the whole of it for.
+_CENTRES: LRUCache[object, Mapping[str, float]] = LRUCache(maxsize=1024)
 _HEX_DIGITS, _FIRST = 4, 2  # of a pseudonym, behind "c_": they are a keyed hash, so evenly spread
 
 
@@ -41,12 +44,11 @@ def build(
     latest = [*before(session, round_, reference, policy.latest_rounds - 1), round_]
     frozen = reference_rounds(session, reference)
     mine = _members(shard, reference.shards)
-    until = reference.frozen_at
-    told_before = measure(session, federation, frozen, round_.version, until=until)
-    told_after = measure(session, federation, latest, round_.version)
     return Case(
-        reference=[one if mine is None else one.of(mine(one.clients)) for one in told_before],
-        latest=[one if mine is None else one.of(mine(one.clients)) for one in told_after],
+        reference=measure(
+            session, federation, frozen, round_.version, until=reference.frozen_at, mine=mine
+        ),
+        latest=measure(session, federation, latest, round_.version, mine=mine),
         rounds_since=len(latest),
         policy=policy,
         min_cohort_size=federation.min_cohort_size,
@@ -99,27 +101,30 @@ def measure(
     version: str,
     *,
     until: datetime | None = None,
+    mine: Mine | None = None,
 ) -> list[RoundMeasure]:
-    """What these rounds say of a version, as far as it came until then."""
+    """What these rounds say of a version, as far as it came until then; of some clients alone."""
     bins = {
         spec: BinSpecIn.model_validate(bin_specs.get(session, federation, spec).document)
         for spec in {round_.bin_spec for round_ in measured if round_.bin_spec}
     }
-    ids = [round_.id for round_ in measured]
-    told = rounds.records_by_round(session, ids, until=until)
-    refused = rounds.refusals_by_round(session, ids)
-    return [
-        centred(
-            measure_round(
-                round_,
-                told[round_.id],
-                bins.get(round_.bin_spec or ""),
-                version,
-                refused[round_.id],
-            )
-        )
-        for round_ in measured
-    ]
+    refused = rounds.refusals_by_round(session, [round_.id for round_ in measured])
+
+    def of(round_: Round, mine: Mine | None) -> RoundMeasure:
+        told = rounds.records_of_round(session, round_.id, until=until, mine=mine)
+        spec = bins.get(round_.bin_spec or "")
+        return measure_round(round_, told, spec, version, refused[round_.id])
+
+    def centred(round_: Round) -> RoundMeasure:
+        key = (round_.id, round_.body_sha256, round_.withdrawn, version, until)
+        if key not in _CENTRES:
+            whole = of(round_, None)
+            _CENTRES[key] = contrasts.centres_of(whole)
+            if mine is None:
+                return replace(whole, centres=_CENTRES[key])
+        return replace(of(round_, mine), centres=_CENTRES[key])
+
+    return [centred(round_) for round_ in measured]
 
 
 def reference_rounds(session: Session, reference: Reference) -> list[Round]:
@@ -138,7 +143,7 @@ def in_shard(clients: Pseudonyms, shard: int, shards: int) -> Mask:
     return mine
 
 
-def _members(shard: int | None, shards: int) -> Callable[[Pseudonyms], Mask] | None:
+def _members(shard: int | None, shards: int) -> Mine | None:
     if shard is None or shards == 1:
         return None
     return partial(in_shard, shard=shard, shards=shards)

@@ -8,7 +8,6 @@ itself too, the same way and half as far at least.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -66,19 +65,18 @@ def _judged(
     )
 
 
-def centred(measure: RoundMeasure) -> RoundMeasure:
-    """A round with the medians of what its clients tell, where they are enough."""
+def centres_of(measure: RoundMeasure) -> dict[str, float]:
+    """The medians of what the clients of a round tell, where they are enough."""
     told = {
         subject: values[~np.isnan(values)]
         for subject in (*measure.rates, *measure.histograms)
         if (values := _values(measure, subject)) is not None
     }
-    centres = {
+    return {
         subject: float(np.median(values))
         for subject, values in told.items()
         if len(values) > LEAST_OTHERS
     }
-    return replace(measure, centres=centres)
 
 
 def _contrasts(

@@ -1,6 +1,6 @@
 """What judging works on and answers with: a case, and findings before they become verdicts."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -15,12 +15,11 @@ from app.drift.measurements import (
     PREDICTION,
     SCORE,
     SKEW,
-    Mask,
     RoundMeasure,
 )
 from app.drift.scopes import Expected, Known, Places, Scope, Summary, scopes_of, summarise
 from app.federations.policy import DriftPolicy, ResolvedSubject
-from app.rounds.records import Pseudonyms
+from app.rounds.records import Mine
 from detectors import Outcome, TwoSampleResult
 
 CONCEPT, DATA, TAKING_PART = "concept", "data", "participation"
@@ -107,7 +106,7 @@ class Case:
     min_cohort_size: int
     units: Mapping[str, str]
     season_rounds: int | None = None
-    mine: Callable[[Pseudonyms], Mask] | None = None
+    mine: Mine | None = None
 
     @property
     def current(self) -> RoundMeasure:

@@ -57,8 +57,7 @@ def _moving(
     found = cases.moving(session, federation, round_, policy)
     if found is None:
         return None
-    measures = cases.measure(session, federation, found, round_.version)
-    return measures if case.mine is None else [one.of(case.mine(one.clients)) for one in measures]
+    return cases.measure(session, federation, found, round_.version, mine=case.mine)
 
 
 def _skew(session: Session, federation: Federation, round_: Round, case: Case) -> Case | None:

@@ -20,7 +20,7 @@ from app.rounds import service as rounds
 from app.rounds.tables import Round
 
 LEAST_ROUNDS = 5
-CLIENTS_OF_A_SHARD = 8192
+CLIENTS_OF_A_SHARD = 16_384
 BY_ITSELF = "policy"
 
 

@@ -65,7 +65,7 @@ def gather(session: Session, case: Case, round_: Round, reference: Reference, sh
     own = watched.client_streams(case)
     watch, missed = streams.resume(session, reference, shard, round_, own)
     federation = federations.get(session, reference.federation_id)
-    measures = cases.measure(session, federation, missed, round_.version)
+    measures = cases.measure(session, federation, missed, round_.version, mine=case.mine)
     standing = perspectives.standing(session, federation, round_, case)
     judged = [standing, *perspectives.seasonal(session, federation, round_, standing)]
     values = watched.client_values(case, [*measures, case.current])

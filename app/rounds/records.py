@@ -4,7 +4,7 @@ What the round's chunks say is put together as in `reports.py`, and mostly faste
 client in common are laid one below the other, and only others are joined field by field.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,12 +46,17 @@ class Records:
     counts: Mapping[str, Counted]
 
 
-def read(blocks: Iterable[ReportBlock]) -> Records:
-    """The records in the blocks of one round."""
-    return read_and_compare(blocks)[0]
+Mine = Callable[[Pseudonyms], NDArray[np.bool_]]  # which of these clients are asked for
 
 
-def read_and_compare(blocks: Iterable[ReportBlock]) -> tuple[Records, list[Conflict]]:
+def read(blocks: Iterable[ReportBlock], mine: Mine | None = None) -> Records:
+    """The records in the blocks of one round, of all clients or of some."""
+    return read_and_compare(blocks, mine)[0]
+
+
+def read_and_compare(
+    blocks: Iterable[ReportBlock], mine: Mine | None = None
+) -> tuple[Records, list[Conflict]]:
     """The records in the blocks of one round, and where its chunks disagree."""
     kept = sorted((block for block in blocks if block.data is not None), key=lambda one: one.chunk)
     batches = [unpack(block.data) for block in kept if block.data is not None]
@@ -59,6 +64,8 @@ def read_and_compare(blocks: Iterable[ReportBlock]) -> tuple[Records, list[Confl
     if len(batches) > 1 and _share_clients(batches):
         reports, conflicts = join(kept)
         batches = [_joined(reports, batches)]
+    if mine is not None:
+        batches = [batch.filter(pa.array(mine(_clients(batch)))) for batch in batches]
     return _side_by_side(batches), conflicts
 
 
@@ -105,7 +112,13 @@ def _side_by_side(batches: Sequence[pa.RecordBatch]) -> Records:
 
 
 def _clients(batch: pa.RecordBatch) -> Pseudonyms:
-    return pseudonyms(batch.column("client").to_pylist())
+    """The pseudonyms of a batch, which are all of one length."""
+    array = batch.column("client")
+    _, offsets, letters = array.buffers()
+    ends = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
+    if not len(array) or ends[-1] - ends[0] != PSEUDONYM.itemsize * len(array):
+        return pseudonyms(array.to_pylist())
+    return np.frombuffer(letters, np.uint8)[ends[0] : ends[-1]].view(PSEUDONYM)
 
 
 def _texts(batch: pa.RecordBatch, name: str) -> NDArray[np.str_]:

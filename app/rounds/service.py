@@ -14,7 +14,7 @@ from app.rounds.chunks import EVALUATE, Address, close, close_overdue
 from app.rounds.exporting import MEDIA_TYPES, TableFormat, records_of, written
 from app.rounds.ingesting import Checked, Push, check, ingest, refuse_malformed
 from app.rounds.ledger import Spent, spent_in
-from app.rounds.records import Records
+from app.rounds.records import Mine, Records
 from app.rounds.reports import ClientReport
 from app.rounds.retention import forget
 from app.rounds.schemas import Phase
@@ -110,14 +110,11 @@ def newest_fits(session: Session, round_: Round, limit: int) -> list[Round]:
     return found[::-1]
 
 
-def records_by_round(
-    session: Session, round_ids: Sequence[UUID], *, until: datetime | None = None
-) -> dict[UUID, Records]:
-    """The client records of each of these rounds, as far as they came until then, or now."""
-    blocks: dict[UUID, list[ReportBlock]] = {round_id: [] for round_id in round_ids}
-    for block in repository.blocks_of(session, round_ids, until):
-        blocks[block.round_id].append(block)
-    return {round_id: records.read(of_round) for round_id, of_round in blocks.items()}
+def records_of_round(
+    session: Session, round_id: UUID, *, until: datetime | None = None, mine: Mine | None = None
+) -> Records:
+    """The client records of a round, as far as they came until then, or now; of some clients."""
+    return records.read(repository.blocks_of(session, [round_id], until), mine)
 
 
 def refusals_by_round(session: Session, round_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:

@@ -11,7 +11,7 @@ from numpy.random import Generator, default_rng
 from app.drift import streams, watched
 from app.drift.client_findings import DRIFT, STABLE, decide
 from app.drift.clients import judge_clients
-from app.drift.contrasts import centred
+from app.drift.contrasts import centres_of
 from app.drift.findings import Case, Finding
 from app.drift.judging import judge
 from app.drift.measurements import Binned, RoundMeasure
@@ -62,7 +62,7 @@ def measure(
         rates={"label:late": late, "error_rate": late, "log_loss": 0.3 + late},
         histograms={"score": Binned(EDGES, scores, np.ones(len(n), dtype=bool))},
     )
-    return centred(told)
+    return replace(told, centres=centres_of(told))
 
 
 def case(reference: Sequence[RoundMeasure], since: Sequence[RoundMeasure]) -> Case:
