@@ -59,19 +59,23 @@ def read_and_compare(
 ) -> tuple[Records, list[Conflict]]:
     """The records in the blocks of one round, and where its chunks disagree."""
     kept = sorted((block for block in blocks if block.data is not None), key=lambda one: one.chunk)
-    batches = [unpack(block.data) for block in kept if block.data is not None]
+    batches = _of(mine, (unpack(block.data) for block in kept if block.data is not None))
     conflicts: list[Conflict] = []
     if len(batches) > 1 and _share_clients(batches):
         reports, conflicts = join(kept)
-        batches = [_joined(reports, batches)]
-    if mine is not None:
-        batches = [batch.filter(pa.array(mine(_clients(batch)))) for batch in batches]
+        batches = _of(mine, [_joined(reports, batches)])
     return _side_by_side(batches), conflicts
 
 
 def pseudonyms(names: Iterable[str]) -> Pseudonyms:
     """Pseudonyms as an array that can be searched and sorted."""
     return np.array([name.encode() for name in names], dtype=PSEUDONYM)
+
+
+def _of(mine: Mine | None, batches: Iterable[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    if mine is None:
+        return list(batches)
+    return [batch.filter(pa.array(mine(_clients(batch)))) for batch in batches]
 
 
 def _share_clients(batches: Sequence[pa.RecordBatch]) -> bool:
