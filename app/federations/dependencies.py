@@ -21,7 +21,18 @@ from app.federations.roles import Permission, Principal
 from app.federations.tables import Federation
 
 _bearer = HTTPBearer(auto_error=False, description="An API key: `vg_...`")
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+async def _presented(
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> HTTPAuthorizationCredentials:
+    """A key of some kind: who brings none is told so before anything else is looked at."""
+    if credentials is None:
+        raise UnauthenticatedError
+    return credentials
+
+
+Credentials = Annotated[HTTPAuthorizationCredentials, Depends(_presented)]
 
 
 def _principal(credentials: Credentials, database: DatabaseDep, settings: SettingsDep) -> Principal:
@@ -30,10 +41,8 @@ def _principal(credentials: Credentials, database: DatabaseDep, settings: Settin
 
 
 def _authenticated(
-    session: Session, credentials: HTTPAuthorizationCredentials | None, settings: Settings
+    session: Session, credentials: HTTPAuthorizationCredentials, settings: Settings
 ) -> Principal:
-    if credentials is None:
-        raise UnauthenticatedError
     return service.authenticate(session, credentials.credentials, settings.secret_key)
 
 

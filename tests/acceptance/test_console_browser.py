@@ -110,7 +110,8 @@ def visit(chromium: Browser, address: str, world: World) -> Iterator[Visit]:
 
 def test_one_person_takes_an_incident_on_and_another_decides(visit: Visit, world: World) -> None:
     olu = visit(Role.ON_CALL)
-    olu.get_by_role("link", name=re.compile("^Drift in .* at 6 of 6 clients")).first.click()
+    drift = olu.get_by_role("link", name=re.compile("^Drift in .* at 6 of 6 clients"))
+    drift.and_(olu.locator(f"[href$='{world.incident_id}']")).first.click()
     olu.get_by_role("button", name="Acknowledge").click()
     expect(olu.get_by_text("Acknowledged by Olu.")).to_be_visible()
     expect(olu.get_by_role("button", name="Acknowledge")).to_have_count(0)

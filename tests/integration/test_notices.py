@@ -23,7 +23,7 @@ from app.federations import service as federations
 from app.federations.tables import Federation
 from app.incidents import channels, delivery, drills, notices, service
 from app.incidents.alertmanager import post_alerts
-from app.incidents.notices import ANNOUNCE, DELIVER
+from app.incidents.notices import ANNOUNCE, ANNOUNCE_REQUEST, DELIVER
 from app.incidents.schemas import ChannelIn
 from app.incidents.sending import Limits
 from app.incidents.states import Resolution, Severity
@@ -148,6 +148,7 @@ def deliver(database: Database, settings: Settings) -> None:
         lambda carrier: delivery.perform(carrier, settings),
         delivery.record,
     )
+    run(database, ANNOUNCE_REQUEST, Local(notices.announce_request))
     run(database, ANNOUNCE, spread)
     run(database, DELIVER, attempt)
 
