@@ -82,7 +82,7 @@ class Settings(BaseSettings):
         default=200, ge=0, description="MiB of the data folder's disk that pushes leave free."
     )
     sweep_seconds: float = Field(
-        default=1.0, gt=0, description="Seconds between two looks for due outbox rows."
+        default=0.25, gt=0, description="Seconds between two looks for due outbox rows."
     )
     resend_seconds: float = Field(
         default=30.0, gt=0, description="Seconds until an unfinished outbox row is sent again."
