@@ -37,15 +37,24 @@ class Story:
         self.api, self.database, self.headers = api, database, key_of(Role.INGEST)
         made = api.post(f"{FEDERATION}/bin-specs", json=BIN_SPEC, headers=self.headers)
         self.spec = made.json()["id"]
+        self.hours = [0.1, 0.4, 0.4, 0.1]
 
-    def push(self, step: int, late: int = 20) -> None:
+    def push(self, step: int, late: int = 20, phase: str = "evaluate", **more: Any) -> None:
         """A round of all clients; its numbers follow from its step."""
         rng = np.random.default_rng(step)
-        records = [record(name, 200, int(rng.binomial(200, late / 100))) for name in CLIENTS]
-        url = f"{FEDERATION}/runs/serve/rounds/{step}/evaluate"
-        told = body(*records, step=step, spec=self.spec)
+        records = [
+            record(name, 200, int(rng.binomial(200, late / 100)), **self.says(rng))
+            for name in CLIENTS
+        ]
+        url = f"{FEDERATION}/runs/serve/rounds/{step}/{phase}"
+        told = body(*records, step=step, spec=self.spec, **more)
         answer = self.api.post(url, json=told, headers=self.headers)
         assert answer.status_code == 202, answer.text
+
+    def says(self, rng: np.random.Generator) -> dict[str, Any]:
+        """What else each client says; `hours` are the chances of the hour's bins."""
+        hours = rng.multinomial(200, self.hours).tolist()
+        return {"features": {"hour": hours, "origin": [200, 0, 0, 0]}}
 
     def judge(self) -> None:
         """Have every effect that is asked for, and what follows from it."""
@@ -261,3 +270,43 @@ def test_a_backtest_says_what_a_policy_would_have_opened_and_spared(story: Story
     assert "concept" in {one.family for one in deaf.spared}
     keen = under(incidents={"scopes": ["federation", "cohort", "client"]})
     assert {one.family for one in keen.same} == {one.family for one in today.same}
+
+
+def outcomes(story: Story, step: int, subject: str) -> dict[tuple[str, str], str]:
+    """By scope and detector, what is said of a subject in a round."""
+    return {
+        (scope, detector): outcome
+        for (scope, _, told, detector), (outcome, *_) in story.verdicts(step).items()
+        if told == subject and scope != "client"
+    }
+
+
+def test_what_a_model_is_served_is_judged_against_what_it_was_trained_on(story: Story) -> None:
+    for step in range(1, 7):
+        story.push(step, phase="fit")
+    story.hours = [0.7, 0.1, 0.1, 0.1]
+    for step in range(7, 19):
+        story.push(step, phase="serve")
+        story.judge()
+    assert outcomes(story, 18, "skew:hour")["federation", "ks"] == "drift"
+    assert outcomes(story, 18, "feature:hour")["federation", "ks"] == "stable"
+
+
+def test_a_retrained_version_that_errs_more_where_its_parent_did_not_forgets(story: Story) -> None:
+    story.play(range(1, 10))
+    child = {"model": {"name": "late-arrival", "version": "2", "parent_version": "1"}}
+    for step in range(10, 21):
+        story.push(step, late=45, **child)
+        story.judge()
+    assert outcomes(story, 20, "forgetting")["federation", "median-shift"] == "drift"
+    assert outcomes(story, 20, "log_loss")["federation", "median-shift"] == "stable"
+
+
+def test_a_trailing_reference_follows_and_a_fixed_one_does_not(story: Story) -> None:
+    story.play(range(1, 26), drift_from=10)
+    assert outcomes(story, 25, "error_rate")["federation", "median-shift"] == "drift"
+    policy = Policy.model_validate({"reference": {"kind": "trailing", "trailing_rounds": 8}})
+    long_ago = clock.now() - timedelta(days=1)
+    found = replaying.backtest(story.database, "flights", policy, long_ago, played)
+    (resolved,) = [one for one in found.same if one.family == "concept"]
+    assert (resolved.state, resolved.resolution) == ("resolved", "subsided")
