@@ -197,8 +197,8 @@ class Envelope(Body):
     started_at: Time
     ended_at: Time
     bin_spec: BinSpecId | None = None
-    participation: Participation = Participation()
-    privacy: Privacy = Privacy()
+    participation: Participation = Field(default_factory=Participation)
+    privacy: Privacy = Field(default_factory=Privacy)
 
 
 class RoundBody(Envelope):
