@@ -15,7 +15,7 @@ from app.drift.client_findings import Answers, ClientFindings, Codes, Missing
 from app.drift.findings import RATIO, Case
 from app.drift.measurements import Binned, Floats, RoundMeasure
 from app.drift.scopes import Places
-from detectors import median_shifts
+from detectors import Histogram, median_shifts
 
 CONTRAST = "contrast"
 LEAST_OWN = 0.5  # of a contrast, that the client has to have moved itself
@@ -105,14 +105,17 @@ def _values(measure: RoundMeasure, subject: str) -> Floats | None:
 
 
 def _spread(case: Case, subject: str) -> float:
-    """The standard deviation of a numeric distribution over the reference; 0 for categories."""
+    """The standard deviation of a numeric distribution over the reference; 0 for categories.
+
+    Rounds on other bins than the newest ones' are left out.
+    """
     told = [one.histograms[subject] for one in case.reference if subject in one.histograms]
-    if not told or told[0].categorical:
+    newest = told[-1]
+    if newest.categorical:
         return 0.0
-    counts, middles = sum(one.counts.sum(axis=0) for one in told), _middles(told[0])
-    shares = counts / max(float(np.sum(counts)), 1.0)
-    mean = float(shares @ middles)
-    return float(np.sqrt(max(float(shares @ (middles - mean) ** 2), 0.0)))
+    alike = (one.counts for one in told if np.array_equal(one.edges, newest.edges))
+    counts = np.concatenate(list(alike)).sum(axis=0)
+    return Histogram(newest.edges, counts, noise_sd=newest.noise_sd).sd
 
 
 def _middles(binned: Binned) -> Floats:

@@ -9,7 +9,7 @@ import pytest
 from numpy.random import Generator, default_rng
 
 from app.drift import streams, watched
-from app.drift.client_findings import DRIFT, STABLE, decide
+from app.drift.client_findings import DRIFT, STABLE, Missing, decide
 from app.drift.clients import judge_clients
 from app.drift.contrasts import centres_of
 from app.drift.findings import Case, Finding
@@ -296,6 +296,24 @@ def test_what_moves_all_clients_alike_is_no_contrast_and_what_moves_one_is(
             one for one in found if (one.subject, one.detector) == ("error_rate", "contrast")
         ]
         assert np.flatnonzero(contrast.outcomes == DRIFT).tolist() == drifting
+
+
+def test_bins_that_changed_within_the_reference_stop_nobody(
+    rng: Generator, reference: list[RoundMeasure]
+) -> None:
+    def coarse(one: RoundMeasure) -> RoundMeasure:
+        fine = one.histograms["score"]
+        counts = np.stack((fine.counts[:, :2].sum(axis=1), fine.counts[:, 2]), axis=1)
+        scores = replace(fine, edges=EDGES[[0, 2, 3]], counts=counts)
+        return replace(one, histograms={"score": scores})
+
+    since = [measure(rng, step) for step in (8, 9, 10)]
+    at_hand = case([*map(coarse, reference[:4]), *reference[4:]], since)
+    of_clients = {(one.subject, one.detector): one for one in judge_clients(at_hand)}
+    assert not np.isnan(of_clients["score", "contrast"].answers.p_values).any()
+    assert set(of_clients["score", "ks"].missing.tolist()) == {Missing.OTHER_BINS}
+    scores = [one for one in judge(at_hand) if one.subject == "score"]
+    assert {one.outcome for one in scores} == {Outcome.INSUFFICIENT_EVIDENCE}
 
 
 def test_noise_that_was_declared_makes_no_client_drift(rng: Generator) -> None:
