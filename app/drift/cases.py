@@ -13,6 +13,7 @@ from sqlmodel import Session
 from app.drift import contrasts, measurements
 from app.drift.findings import Case
 from app.drift.measurements import Mask, RoundMeasure, measure_round
+from app.drift.references import LEAST_ROUNDS
 from app.drift.tables import Reference
 from app.federations import service as federations
 from app.federations.policy import ReferencePolicy
@@ -25,7 +26,6 @@ from app.rounds.tables import Round
 
 # Of one step there may be a round in each phase that measures, and of more than one run.
 MOST_OF_A_STEP = 8
-LEAST_ROUNDS = 5
 BEFORE_ANY = -1  # a global step
 # What the shards of a round have in common, and each would have to read the whole of it for.
 _CENTRES: LRUCache[object, Mapping[str, float]] = LRUCache(maxsize=1024)

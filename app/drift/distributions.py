@@ -1,6 +1,8 @@
 """Distributions over rounds: the middle one of the newest rounds against the reference's."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,15 @@ import detectors
 from app.drift.findings import Case, Finding
 from app.drift.scopes import Summary
 from app.federations.policy.catalogue import DETECTORS
-from detectors import DetectorError, Histogram, Outcome, TwoSampleResult, estimate_variation, merge
+from detectors import (
+    DetectorError,
+    Histogram,
+    Outcome,
+    RoundVariation,
+    TwoSampleResult,
+    estimate_variation,
+    merge,
+)
 
 # Their effects are how far examples moved, in the subject's own unit.
 DISTANCES = frozenset({"energy", "wasserstein"})
@@ -26,11 +36,29 @@ def judge_distribution(case: Case, at: int, subject: str) -> Iterator[Finding]:
     latest = _histograms(case.after, at, subject)
     if not reference or not latest:
         return
+    side = _Reference(reference)
     main = "energy" if reference[0].categorical else "ks"
     for name, parameters in judged.detectors.items():
         if _fits(name, reference[0]) and (case.scopes[at].kind == "federation" or name == main):
             finding = _asked(case, at, subject, name, reference[0])
-            yield _middle_round(finding, reference, latest, parameters)
+            yield _middle_round(finding, side, latest, parameters)
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """The reference's rounds, with what every test of them asks for, worked out once."""
+
+    rounds: Sequence[Histogram]
+
+    @cached_property
+    def pooled(self) -> Histogram:
+        """All of them together."""
+        return merge(self.rounds)
+
+    @cached_property
+    def variation(self) -> RoundVariation:
+        """How much they vary."""
+        return estimate_variation(self.rounds)
 
 
 def _asked(case: Case, at: int, subject: str, detector: str, first: Histogram) -> Finding:
@@ -53,7 +81,7 @@ def _histograms(rounds: Sequence[Summary], at: int, subject: str) -> list[Histog
 
 def _middle_round(
     finding: Finding,
-    reference: Sequence[Histogram],
+    reference: _Reference,
     latest: Sequence[Histogram],
     parameters: Mapping[str, Any],
 ) -> Finding:
@@ -63,10 +91,9 @@ def _middle_round(
     to be small.
     """
     try:
-        pooled = merge(reference)
-        by_size = sorted(latest, key=lambda one: _size(finding.detector, pooled, one))
+        by_size = sorted(latest, key=lambda one: _size(finding.detector, reference.pooled, one))
         middle = by_size[(len(by_size) - 1) // 2]
-        result = _result(finding.detector, reference, pooled, middle, parameters)
+        result = _result(finding.detector, reference, middle, parameters)
     except DetectorError as error:
         return finding.insufficient(str(error))
     return finding.answered(result)
@@ -84,15 +111,11 @@ def _size(detector: str, reference: Histogram, current: Histogram) -> float:
 
 
 def _result(
-    detector: str,
-    reference: Sequence[Histogram],
-    pooled: Histogram,
-    current: Histogram,
-    parameters: Mapping[str, Any],
+    detector: str, reference: _Reference, current: Histogram, parameters: Mapping[str, Any]
 ) -> TwoSampleResult:
     told = DETECTORS[detector]
     assert told.test is not None
     test = getattr(detectors, told.test)
-    rounds = {"variation": estimate_variation(reference)} if told.takes_variation else {}
-    result: TwoSampleResult = test(pooled, current, **rounds, **parameters)
+    rounds = {"variation": reference.variation} if told.takes_variation else {}
+    result: TwoSampleResult = test(reference.pooled, current, **rounds, **parameters)
     return result

@@ -19,6 +19,7 @@ from app.drift.measurements import (
 )
 from app.drift.scopes import Expected, Known, Places, Scope, Summary, scopes_of, summarise
 from app.federations.policy import DriftPolicy, ResolvedSubject
+from app.federations.policy.kinds import kind_of
 from app.rounds.records import Mine
 from detectors import Outcome, TwoSampleResult
 
@@ -83,11 +84,6 @@ class Finding:
 def family_of(subject: str) -> str:
     """The family of a subject: what moves together and is mended together."""
     return FAMILIES.get(kind_of(subject), TAKING_PART)
-
-
-def kind_of(subject: str) -> str:
-    """The part of a subject's name before the colon: the key of its practical effect."""
-    return subject.partition(":")[0]
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,14 +13,13 @@ from sqlmodel import Session
 from app.drift import cases, repository
 from app.drift.findings import Case
 from app.drift.measurements import FEATURE, FORGETTING, SKEW, RoundMeasure
+from app.drift.references import LEAST_ROUNDS
 from app.federations import service as federations
 from app.federations.policy import ReferencePolicy
 from app.federations.tables import Federation
 from app.rounds import service as rounds
 from app.rounds.schemas import Phase
 from app.rounds.tables import Round
-
-LEAST_ROUNDS = 5
 
 
 def others(session: Session, federation: Federation, round_: Round, case: Case) -> Iterator[Case]:

@@ -22,6 +22,7 @@ from app.core.outbox import OutboxState
 from app.drift import service as drift
 from app.drift import shards
 from app.drift.errors import TooFewRoundsError
+from app.drift.references import BY_ITSELF
 from app.drift.tables import Reference, Verdict
 from app.federations import service as federations
 from app.federations.policy import Policy, document_of, sha256_of
@@ -38,7 +39,6 @@ Numbers = tuple[Any, ...]
 MOST = 10_000  # incidents that are compared
 NEARBY = 5  # global steps between two openings that are taken for the same incident
 RESEND_SECONDS = 1e9  # nothing gets lost here
-BY_ITSELF = "policy"  # who freezes a reference that nobody asked for
 
 
 @dataclass(frozen=True)
