@@ -4,7 +4,9 @@ Texts may come from dictionaries, numbers in any width, counts as lists of any k
 list of its numbers row by row. What is null was not sent.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +15,8 @@ from numpy.typing import NDArray
 
 from app.core.errors import FieldError
 from app.core.validation import field_of
-from app.rounds.arrow_stream import is_counts, is_number, is_text
-from app.rounds.columns import TYPES, assemble, lists_among, require_room
+from app.rounds.arrow_stream import KEPT, is_counts, is_number, is_text, types_of
+from app.rounds.columns import TYPES, field_in, lists_among, require_room
 from app.rounds.layout import COHORT, Column, Kind, Layout
 
 
@@ -33,42 +35,93 @@ def bring_in(sent: pa.RecordBatch, layout: Layout) -> Columns:
     Raises:
         TooManyCountsError: if they would take too much room.
     """
-    columns = Columns(sent)
-    by_name = dict(zip(sent.schema.names, sent.columns, strict=True))
-    told = {name for name, array in by_name.items() if array.null_count < len(array)}
-    require_room(told & layout.keys(), sent.num_rows, layout)
-    arrays: dict[str, pa.Array] = {}
-    for name, array in by_name.items():
-        column = layout.get(name)
-        if column is None:
-            columns.unusable.append(_unknown(name))
-        elif not _fits(column, array.type):
-            columns.unusable.append(_wrong_type(column))
-        elif name in told:
-            arrays[name] = _converted(column, array, columns)
-    if not columns.unusable:
-        columns.batch = assemble(arrays, layout)
+    fit = _fit(types_of(sent.schema), layout)
+    columns = Columns(sent, list(fit.unusable))
+    if fit.unusable:
+        return columns
+    told = [
+        (target, array)
+        for target, array in zip(fit.targets, sent.columns, strict=True)
+        if array.null_count < len(array)
+    ]
+    require_room([target.column.name for target, _ in told], sent.num_rows, layout)
+    arrays = [_converted(target, array, columns) for target, array in told]
+    schema = fit.schema if len(told) == len(fit.targets) else _schema(one for one, _ in told)
+    columns.batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
     return columns
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where one column of a stream goes."""
+
+    column: Column
+    field: pa.Field
+    as_is: bool  # it has the type already
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How streams of one schema go into a layout: what cannot, or a target for each column."""
+
+    unusable: tuple[FieldError, ...]
+    targets: tuple[_Target, ...]
+    schema: pa.Schema
+
+
+@lru_cache(maxsize=KEPT)
+def _fit(types: bytes, layout: Layout) -> _Fit:
+    unusable: list[FieldError] = []
+    targets: list[_Target] = []
+    for sent in pa.ipc.read_schema(pa.py_buffer(types)):
+        column = layout.get(sent.name)
+        if column is None:
+            unusable.append(_unknown(sent.name))
+        elif not _fits(column, sent.type):
+            unusable.append(_wrong_type(column))
+        else:
+            kind = _kind(column, sent.type)
+            targets.append(_Target(column, field_in(column, kind), sent.type == kind))
+    return _Fit(tuple(unusable), tuple(targets), _schema(targets))
+
+
+def _schema(targets: Iterable[_Target]) -> pa.Schema:
+    return pa.schema([target.field for target in targets])
 
 
 def _fits(column: Column, kind: pa.DataType) -> bool:
     if column.kind is Kind.TEXT:
         return is_text(kind)
     if column.kind is Kind.WHOLE:
-        return bool(pa.types.is_integer(kind)) and not pa.types.is_uint64(kind)
+        return _is_exact(kind)
     return is_number(kind) if column.kind is Kind.NUMBER else is_counts(kind)
 
 
-def _converted(column: Column, array: pa.Array, columns: Columns) -> pa.Array:
-    if column.kind is Kind.COUNTS:
-        return _counts(column, array, columns)
-    kind = TYPES[column.kind]
+def _kind(column: Column, sent: pa.DataType) -> pa.DataType:
+    """The type that a column of a stream gets; counts that are integers stay as narrow as sent."""
+    if column.kind is not Kind.COUNTS:
+        return TYPES[column.kind]
+    exact = _is_exact(sent.value_type)
+    return pa.list_(sent.value_type if exact else pa.float64(), column.size)
+
+
+def _is_exact(kind: pa.DataType) -> bool:
+    """Whether these are integers that 63 bits hold: finite and whole whatever they are."""
+    return bool(pa.types.is_integer(kind)) and not pa.types.is_uint64(kind)
+
+
+def _converted(target: _Target, array: pa.Array, columns: Columns) -> pa.Array:
+    if target.column.kind is Kind.COUNTS:
+        whole = target.as_is and not array.null_count and not array.values.null_count
+        return array if whole else _counts(target, array, columns)
     # Whole numbers were let through by their type; of others, float64 may round the last digit.
-    return array if array.type == kind else array.cast(kind, safe=column.kind is not Kind.NUMBER)
+    safe = target.column.kind is not Kind.NUMBER
+    return array if target.as_is else array.cast(target.field.type, safe=safe)
 
 
-def _counts(column: Column, array: pa.Array, columns: Columns) -> pa.FixedSizeListArray:
+def _counts(target: _Target, array: pa.Array, columns: Columns) -> pa.FixedSizeListArray:
     """Lists of the column's size; one of another size, or with nulls, makes its record wrong."""
+    column = target.column
     lengths = _lengths(array)
     right = lengths == column.size
     _note(columns, ~right & (lengths >= 0), _wrong_length(column))
@@ -78,22 +131,14 @@ def _counts(column: Column, array: pa.Array, columns: Columns) -> pa.FixedSizeLi
         gaps[right] = np.asarray(values.is_null()).reshape(-1, column.size).any(axis=1)
         _note(columns, gaps, _gap(column))
         values = values.fill_null(0)
-    numbers = _plain(values).to_numpy().reshape(-1, column.size)
-    return lists_among(numbers, right)
+    numbers = values.cast(target.field.type.value_type, safe=False).to_numpy()
+    return lists_among(numbers.reshape(-1, column.size), right)
 
 
 def _lengths(array: pa.Array) -> NDArray[np.int64]:
     """How many values each list has; -1 for one that is null."""
-    if pa.types.is_fixed_size_list(array.type) and array.null_count == 0:
-        return np.full(len(array), array.type.list_size)
     lengths = pc.list_value_length(array).cast(pa.int64()).fill_null(-1)
     return np.asarray(lengths)
-
-
-def _plain(values: pa.Array) -> pa.Array:
-    """Integers as they are, since they are finite and whole; anything else as float64."""
-    exact = pa.types.is_integer(values.type) and not pa.types.is_uint64(values.type)
-    return values if exact else values.cast(pa.float64(), safe=False)
 
 
 def _note(columns: Columns, wrong: NDArray[np.bool_], error: FieldError) -> None:

@@ -6,8 +6,10 @@ refused unseen: a few bytes could unpack to gigabytes, and a request can be pack
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from struct import error as OutOfBounds  # noqa: N812 - it is one
 from struct import unpack_from
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +20,7 @@ from app.rounds.schemas import MAX_CLIENTS
 MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 ENVELOPE = b"vigie"
 MAX_TEXT_BYTES = 256
+KEPT = 256  # how many kinds of schemas are remembered: a federation sends the same ones for ever
 _DICTIONARY, _RECORDS = 2, 3  # what a message's header is
 
 
@@ -37,20 +40,25 @@ def read(body: bytes) -> Stream:
             numbers and lists of numbers, too many records, or no envelope.
     """
     try:
-        _refuse_unseen(body)
-        with pa.ipc.open_stream(body) as reader:
-            texts = _texts_among(reader.schema)
-            batch = _one(list(_valid(reader)), reader.schema)
+        schema, messages = _opened(body)
+        texts = _texts_among(types_of(schema))
+        batch = _one(list(_valid(_batches(body, schema, messages))), schema)
         _refuse_long(batch.column(position) for position in texts)
     except (pa.ArrowException, OutOfBounds, OverflowError, ValueError, OSError, EOFError) as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         message = f"The body is no Arrow IPC stream of records: {reason}."
         raise MalformedBodyError(message) from error
-    envelope = (batch.schema.metadata or {}).get(ENVELOPE)
+    envelope = (schema.metadata or {}).get(ENVELOPE)
     if envelope is None:
         message = "The stream's schema needs metadata `vigie`: the round's envelope as JSON."
         raise MalformedBodyError(message)
     return Stream(envelope, batch)
+
+
+def types_of(schema: pa.Schema) -> bytes:
+    """What a schema says of its columns, without its metadata; `pa.ipc.read_schema` reads it."""
+    packed: bytes = schema.remove_metadata().serialize().to_pybytes()
+    return packed
 
 
 def is_counts(kind: pa.DataType) -> bool:
@@ -71,8 +79,19 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _refuse_unseen(body: bytes) -> None:
-    """Refuse what the reader itself would unpack or put together before it could be checked."""
+def _opened(body: bytes) -> tuple[pa.Schema, list[Any]]:
+    """The schema, and the messages after it."""
+    messages = list(_messages(body))
+    if not messages:
+        raise ValueError("it is empty")
+    return pa.ipc.read_schema(messages[0]), messages[1:]
+
+
+def _messages(body: bytes) -> Iterator[Any]:
+    """The messages of a stream, none of them unpacked.
+
+    What the reader itself would unpack or put together before it could be checked is refused.
+    """
     for message in pa.ipc.MessageReader.open_stream(body):
         header = _Table.root(message.metadata.to_pybytes())
         kind, table = header.byte(1), header.table(2)
@@ -82,10 +101,20 @@ def _refuse_unseen(body: bytes) -> None:
             table = table.table(1)
         if kind in {_DICTIONARY, _RECORDS} and table is not None and table.has(3):
             raise ValueError("its buffers are compressed; gzip the request instead")
+        yield message
 
 
-def _texts_among(schema: pa.Schema) -> list[int]:
+def _batches(body: bytes, schema: pa.Schema, messages: list[Any]) -> Iterator[pa.RecordBatch]:
+    if all(message.type == "record batch" for message in messages):
+        yield from (pa.ipc.read_record_batch(message, schema) for message in messages)
+    else:
+        yield from pa.ipc.open_stream(body)  # which knows what to do with dictionaries
+
+
+@lru_cache(maxsize=KEPT)
+def _texts_among(types: bytes) -> list[int]:
     """Which columns are texts; the others have to be numbers, or lists of them."""
+    schema = pa.ipc.read_schema(pa.py_buffer(types))
     if len(set(schema.names)) < len(schema.names):
         raise ValueError("two columns have the same name")
     texts = []
@@ -97,10 +126,10 @@ def _texts_among(schema: pa.Schema) -> list[int]:
     return texts
 
 
-def _valid(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+def _valid(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The batches, each checked before anything reads its buffers."""
     records = 0
-    for batch in reader:
+    for batch in batches:
         records += batch.num_rows
         if records > MAX_CLIENTS:
             raise ValueError(f"a push has at most {MAX_CLIENTS} records; send chunks")

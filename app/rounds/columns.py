@@ -64,11 +64,14 @@ def batch_of_trees(trees: Sequence[Tree], layout: Layout) -> pa.RecordBatch:
 
 def assemble(arrays: Mapping[str, pa.Array], layout: Layout) -> pa.RecordBatch:
     """Columns put side by side, each with what reading it back takes."""
-    fields = [
-        pa.field(name, array.type, metadata=_metadata(layout[name]))
-        for name, array in arrays.items()
-    ]
+    fields = [field_in(layout[name], array.type) for name, array in arrays.items()]
     return pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(fields))
+
+
+def field_in(column: Column, kind: pa.DataType) -> pa.Field:
+    """The field of a column of this type in a batch."""
+    metadata = {ROWS: str(column.rows).encode()} if column.matrix else None
+    return pa.field(column.name, kind, metadata=metadata)
 
 
 def trees_of(batch: pa.RecordBatch) -> list[Tree]:
@@ -139,10 +142,6 @@ def numbers_in(column: Column, told: Values) -> NDArray[np.float64]:
 def _require(column: Column, lengths: Iterable[int], expected: int) -> None:
     if not set(lengths) <= {expected}:
         raise WrongLengthError(column.name)
-
-
-def _metadata(column: Column) -> dict[bytes, bytes] | None:
-    return {ROWS: str(column.rows).encode()} if column.matrix else None
 
 
 def _python(array: pa.Array, field: pa.Field) -> Values:

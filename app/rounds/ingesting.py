@@ -96,7 +96,7 @@ def ingest(
     admitted, warnings = excluding.exclude(session, federation, envelope.privacy, checked.admitted)
     if not admitted.batch.num_rows:
         return _refuse_records(session, federation, push, admitted.refused)
-    if same is None:
+    if same is None and attempts:
         repository.supersede(session, attempts)
     return _store(session, federation, push, envelope, admitted, warnings, same, actor)
 

@@ -5,7 +5,7 @@ records are a flat table. A column is named by its path (`metrics.loss_sum`, `fe
 `canary.confusion`); counts are fixed-size lists, matrices row by row. What is null was not sent.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
@@ -59,12 +59,20 @@ class Column:
         return self.rows * self.columns
 
 
-Layout = Mapping[str, Column]
+class Layout(dict[str, Column]):
+    """Every column that records may have, by name.
+
+    Two are equal only if they are the same one: so what is worked out for a layout can be kept.
+    """
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
+    __eq__ = object.__eq__
+    __ne__ = object.__ne__
 
 
 def layout_of(bins: BinSpecIn | None, tags: tuple[str, ...]) -> Layout:
-    """Every column that records on these bins and cohort tags may have, by name."""
-    return {column.name: column for column in (*_scalars(tags), *_counts(bins))}
+    """The layout of records on these bins and cohort tags."""
+    return Layout((column.name, column) for column in (*_scalars(tags), *_counts(bins)))
 
 
 @dataclass(frozen=True)

@@ -84,9 +84,9 @@ def _share_clients(batches: Sequence[pa.RecordBatch]) -> bool:
 
 
 def _joined(reports: list[ClientReport], batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-    layout: Layout = {
-        field.name: _column(field) for batch in reversed(batches) for field in batch.schema
-    }
+    layout = Layout(
+        (field.name, _column(field)) for batch in reversed(batches) for field in batch.schema
+    )
     return batch_of_trees([tree_of(report) for report in reports], layout)
 
 

@@ -5,6 +5,7 @@ the gate has the last word on it and names the field. So the screen may be coars
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -89,20 +90,18 @@ def _malformed_pseudonyms(clients: pa.StringArray) -> Mask:
     everywhere = np.ones(len(clients), dtype=np.bool_)
     if clients.null_count:
         return everywhere
-    if not (pc.binary_length(clients).to_numpy() == PSEUDONYM_BYTES).all():
-        return everywhere
     _, offsets, data = clients.buffers()
-    start = np.frombuffer(offsets, np.int32)[clients.offset]
-    letters = np.frombuffer(data, np.uint8)[start : start + PSEUDONYM_BYTES * len(clients)]
-    letters = letters.reshape(-1, PSEUDONYM_BYTES)
+    starts = np.frombuffer(offsets, np.int32)[clients.offset :][: len(clients) + 1]
+    if (np.diff(starts) != PSEUDONYM_BYTES).any():
+        return everywhere
+    letters = np.frombuffer(data, np.uint8)[starts[0] : starts[-1]].reshape(-1, PSEUDONYM_BYTES)
     if not _all_differ(letters) and pc.count_distinct(clients).as_py() < len(clients):
         return everywhere
     # Differences of unsigned bytes: what is below the first digit or letter comes out large.
-    decimal, letter = letters - ord("0") < DECIMAL, letters - ord("a") < HEXADECIMAL - DECIMAL
-    good: Mask = np.logical_or(decimal, letter)
+    good: Mask = letters - ord("0") < DECIMAL
+    np.logical_or(good, letters - ord("a") < HEXADECIMAL - DECIMAL, out=good)
     good[:, 0], good[:, 1] = letters[:, 0] == ord("c"), letters[:, 1] == ord("_")
-    malformed: Mask = np.invert(good.all(axis=1))
-    return malformed
+    return _except(good)
 
 
 def _all_differ(letters: NDArray[np.uint8]) -> bool:
@@ -111,14 +110,28 @@ def _all_differ(letters: NDArray[np.uint8]) -> bool:
     return bool((ends[1:] != ends[:-1]).all())
 
 
+def _except(good: Mask) -> Mask:
+    """The rows of which not everything is good; asked of all at once first, which is quick."""
+    if good.all():
+        return np.zeros(len(good), dtype=np.bool_)
+    wrong: Mask = np.invert(good.all(axis=1))
+    return wrong
+
+
 def _numbers(columns: dict[str, pa.Array], layout: Layout) -> Iterator[Mask]:
     examples = _dense(columns["num_examples"])
     yield _null(columns["num_examples"]) | (examples < 0) | (examples > MAX_INT)
-    for name, array in columns.items():
-        if layout[name].kind is Kind.NUMBER:
-            low, high = _bounds(name)
-            values = _dense(array)
-            yield ~((values >= low) & (values <= high))  # NaN is in no bounds
+    names = tuple(name for name in columns if layout[name].kind is Kind.NUMBER)
+    if names:
+        low, high = _bounds_of(names)
+        values = np.stack([_dense(columns[name]) for name in names])
+        yield _except(((values >= low) & (values <= high)).T)  # NaN is in no bounds
+
+
+@lru_cache(maxsize=256)
+def _bounds_of(names: tuple[str, ...]) -> Floats:
+    """The least and the most that the numbers of these columns may be, shape (2, columns, 1)."""
+    return np.array([_bounds(name) for name in names]).T[:, :, None]
 
 
 def _bounds(name: str) -> tuple[float, float]:
@@ -145,12 +158,14 @@ def _impossible(counts: NDArray[Any]) -> Mask:
 
 def _inexact(counts: NDArray[Any], examples: NDArray[Any], column: Column) -> Mask:
     """Those with a count that is negative, broken or not finite, or with more than the examples."""
+    rows = counts.reshape(-1, column.columns)
+    if _adds_up_safely(rows):
+        return _except(_sums(rows).reshape(-1, column.rows) <= examples[:, None])
     # In float64 whole numbers up to MAX_INT add up exactly, and more than that stays more.
     numbers = counts.astype(np.float64, copy=False)
     with np.errstate(over="ignore", invalid="ignore"):
-        # By einsum: a sum over short rows takes three times as long.
-        sums = np.einsum("ij->i", numbers.reshape(-1, column.columns)).reshape(-1, column.rows)
-        wrong: Mask = ~(sums <= examples[:, None]).all(axis=1)
+        sums = _sums(numbers.reshape(-1, column.columns)).reshape(-1, column.rows)
+        wrong: Mask = np.invert((sums <= examples[:, None]).all(axis=1))
         if not numbers.min(initial=0) >= 0:
             wrong |= ~(numbers.min(axis=1) >= 0)
         if counts.dtype.kind == "f":
@@ -158,17 +173,32 @@ def _inexact(counts: NDArray[Any], examples: NDArray[Any], column: Column) -> Ma
     return wrong
 
 
+def _adds_up_safely(rows: NDArray[Any]) -> bool:
+    """Whether these are whole numbers, none negative, whose rows their own type can add up."""
+    if rows.dtype.kind not in "iu":
+        return False
+    most = np.iinfo(rows.dtype).max // rows.shape[1]
+    return bool(rows.min(initial=0) >= 0 and rows.max(initial=0) <= most)
+
+
+def _sums(rows: NDArray[Any]) -> NDArray[Any]:
+    """The sum of each row; by einsum, since a sum over short rows takes three times as long."""
+    sums: NDArray[Any] = np.einsum("ij->i", rows)
+    return sums
+
+
 def _moments(columns: dict[str, pa.Array]) -> Iterator[Mask]:
     examples = _dense(columns["num_examples"])
     for block in SIGNED:
         total, squares = columns.get(f"{block}.loss_sum"), columns.get(f"{block}.loss_sumsq")
         if total is not None and squares is not None:
-            both = _told(total) & _told(squares)
             with np.errstate(over="ignore", invalid="ignore"):  # then `_numbers` has doubts too
                 least = _dense(total) ** 2 / np.maximum(examples, 1)
-            yield both & ~(_dense(squares) >= least * (1 - SLACK) - SLACK)
+            wrong = ~(_dense(squares) >= least * (1 - SLACK) - SLACK)
+            yield wrong & ~(_null(total) | _null(squares)) if wrong.any() else wrong
         if (right := columns.get(f"{block}.correct_count")) is not None:
-            yield _told(right) & ~((_dense(right) >= 0) & (_dense(right) <= examples))
+            numbers = _dense(right)  # what was not told is 0 here, and so within bounds
+            yield ~((numbers >= 0) & (numbers <= examples))
 
 
 def _among(array: pa.Array, allowed: pa.Array) -> Mask:
