@@ -3,16 +3,29 @@
 from collections.abc import Iterator
 from uuid import UUID
 
+from sqlalchemy import bindparam, update
 from sqlmodel import Session, col, select
 
 from app.audit.tables import AuditEntry, AuditHead
+from app.core.database import insert_plainly
 
-_LOCKED_HEAD = select(AuditHead).with_for_update()
+# Every mutation asks these two; to put a query together takes longer than to have it answered.
+_LOCKED_HEAD = select(AuditHead.seq, AuditHead.hash).with_for_update()
+_MOVE_HEAD = update(AuditHead).values(seq=bindparam("to_seq"), hash=bindparam("to_hash"))
 
 
-def locked_head(session: Session) -> AuditHead | None:
-    """The end of the chain, locked until the transaction ends."""
-    return session.exec(_LOCKED_HEAD).first()
+def locked_head(session: Session) -> tuple[int, str] | None:
+    """Number and hash of the chain's end, locked until the transaction ends."""
+    found = session.connection().execute(_LOCKED_HEAD).first()
+    return None if found is None else (found.seq, found.hash)
+
+
+def append(session: Session, entry: AuditEntry) -> None:
+    """Add an entry at the locked end of the chain, and move the end there."""
+    insert_plainly(session, entry)
+    moved = {"to_seq": entry.seq, "to_hash": entry.hash}
+    if not session.connection().execute(_MOVE_HEAD, moved).rowcount:
+        insert_plainly(session, AuditHead(seq=entry.seq, hash=entry.hash))
 
 
 def head(session: Session) -> AuditHead | None:

@@ -18,7 +18,7 @@ from sqlmodel import Session
 from app.audit import repository
 from app.audit.errors import BrokenChainError
 from app.audit.schemas import Checkpoint
-from app.audit.tables import AuditEntry, AuditHead
+from app.audit.tables import AuditEntry
 from app.core import clock
 
 GENESIS = "0" * 64
@@ -39,9 +39,10 @@ def record(
 
     `action` is `<domain>.<verb>`, `entity` is `<kind>:<id>`; `before` and `after` hold JSON values.
     """
-    head = repository.locked_head(session) or AuditHead(seq=0, hash=GENESIS)
+    session.flush()  # what it tells of comes first
+    seq, last = repository.locked_head(session) or (0, GENESIS)
     entry = AuditEntry(
-        seq=head.seq + 1,
+        seq=seq + 1,
         at=clock.now(),
         federation_id=federation_id,
         actor=actor,
@@ -50,13 +51,11 @@ def record(
         before=before,
         after=after,
         why=why,
-        previous_hash=head.hash,
+        previous_hash=last,
         hash="",
     )
     entry.hash = entry_hash(entry)
-    head.seq, head.hash = entry.seq, entry.hash
-    session.add_all([entry, head])
-    session.flush()
+    repository.append(session, entry)
 
 
 def entry_hash(entry: AuditEntry) -> str:

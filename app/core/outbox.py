@@ -14,11 +14,10 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import CheckConstraint, Index, func
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from app.core import clock
-from app.core.database import Database, Utc
+from app.core.database import Database, Utc, insert_once
 from app.core.ids import new_id
 
 MAX_FAILURES = 8
@@ -58,13 +57,6 @@ class OutboxRow(SQLModel, table=True):
     last_error: str | None = None
 
 
-# Put together once: it is asked with every push.
-_ASK = {
-    dialect: insert(OutboxRow).on_conflict_do_nothing(index_elements=["key"])
-    for dialect, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
-}
-
-
 @dataclass(frozen=True)
 class Delivery:
     """What the broker carries: which task, and the id of its row. Nothing else."""
@@ -78,8 +70,7 @@ def enqueue(session: Session, task: str, subject: UUID, *, step: str = "") -> No
     key = f"{task}:{subject}:{step}"
     at = clock.now()
     row = OutboxRow(task=task, subject=subject, key=key, created_at=at, due_at=at)
-    # The database decides: of two transactions that ask at once, neither sees the other's row.
-    session.exec(_ASK[session.get_bind().dialect.name], params=row.model_dump())
+    insert_once(session, row)
 
 
 def claim_due(session: Session, resend_seconds: float) -> list[Delivery]:

@@ -19,9 +19,9 @@ from limits import parse
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, Storage, storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
-from sqlmodel import Session
 
 from app.core import outbox
+from app.core.database import Database
 from app.core.errors import DomainError, ErrorKind
 from app.core.settings import Settings
 
@@ -88,14 +88,14 @@ class Pressure:
         self._rate = parse(self.settings.push_rate)
         self._limiter = SlidingWindowCounterRateLimiter(_storage(self.settings))
 
-    def admit(self, session: Session, key_id: UUID) -> None:
+    def admit(self, database: Database, key_id: UUID) -> None:
         """Let a push of this key in.
 
         Raises:
             TooManyPushesError, BacklogError, StorageFullError: with when to come back.
         """
         self._hit(str(key_id))
-        if self._backlog(session) >= self.settings.max_backlog:
+        if self._backlog(database) >= self.settings.max_backlog:
             raise BacklogError
         free = shutil.disk_usage(self.settings.data_dir).free
         if free < self.settings.min_free_mb * MEBIBYTE:
@@ -112,11 +112,12 @@ class Pressure:
         if not within:
             raise TooManyPushesError(self.settings.push_rate, max(1, ceil(reset - time.time())))
 
-    def _backlog(self, session: Session) -> int:
+    def _backlog(self, database: Database) -> int:
         """How much work waits, up to the limit, as it was a second ago at most."""
         with self._lock:
             if time.monotonic() - self._counted_at > BACKLOG_AGE_SECONDS:
-                self._waiting = outbox.waiting(session, self.settings.max_backlog)
+                with database.read_scope() as session:
+                    self._waiting = outbox.waiting(session, self.settings.max_backlog)
                 self._counted_at = time.monotonic()
             return self._waiting
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow as pa
 
 from app.core.errors import FieldError
 from app.federations.tables import Federation
-from app.rounds import arrow_columns, arrow_stream, gate, json_columns, parsing, screening
+from app.rounds import arrow_columns, arrow_stream, blocks, gate, json_columns, parsing, screening
 from app.rounds.columns import TooManyCountsError, Tree, batch_of_trees, trees_of
 from app.rounds.errors import MalformedBodyError
 from app.rounds.gate import EnvelopeRefused, GateContext
@@ -40,6 +41,11 @@ class Admitted:
 
     batch: pa.RecordBatch
     refused: list[Refused]
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The records as they are stored."""
+        return blocks.pack(self.batch)
 
 
 class PushBody(Protocol):

@@ -3,7 +3,10 @@
 import hashlib
 import json
 from itertools import pairwise
+from threading import Lock
+from uuid import UUID
 
+from cachetools import LRUCache
 from sqlmodel import Session
 
 from app.audit import service as audit
@@ -12,10 +15,13 @@ from app.core.errors import FieldError, NotFoundError
 from app.federations.tables import Federation
 from app.rounds import repository
 from app.rounds.errors import InvalidBinSpecError
+from app.rounds.layout import Spec
 from app.rounds.schemas import BinSpecIn, NumericBins
 from app.rounds.tables import BinSpec
 
 ID_HEX_DIGITS = 16
+_remembering = Lock()
+_remembered: LRUCache[tuple[UUID, str], Spec] = LRUCache(maxsize=256)  # a spec never changes
 
 
 def define(session: Session, federation: Federation, body: BinSpecIn, actor: str) -> BinSpec:
@@ -55,6 +61,18 @@ def get(session: Session, federation: Federation, spec_id: str) -> BinSpec:
     if found is None:
         raise NotFoundError("bin spec", spec_id)
     return found
+
+
+def known(session: Session, federation: Federation, spec_id: str) -> Spec | None:
+    """A bin spec by id, for every push anew: one that was found once is remembered."""
+    key = (federation.id, spec_id)
+    with _remembering:
+        spec = _remembered.get(key)
+    if spec is None and (found := repository.bin_spec(session, *key)) is not None:
+        spec = Spec(found.id, found.document)
+        with _remembering:
+            _remembered[key] = spec
+    return spec
 
 
 def every(session: Session, federation: Federation) -> list[BinSpec]:

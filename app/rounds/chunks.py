@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from app.audit import service as audit
 from app.core import clock, outbox
-from app.core.database import one_at_a_time
+from app.core.database import insert_once, one_at_a_time
 from app.federations import service as federations
 from app.federations.tables import Federation
 from app.rounds import repository
@@ -60,7 +60,7 @@ def close(
         )
     here = repository.chunk_hashes(session, round_.id).keys() if round_ else set()
     if round_ is not None:
-        settle(session, round_, None, here)
+        settle(session, round_, None, here, body.chunks)
     missing = sorted(set(range(body.chunks)) - here)
     return CloseOut(
         round_id=round_.id if round_ else None,
@@ -107,18 +107,23 @@ def declare(
         chunks=chunks,
         at=clock.now(),
     )
-    key = (told.federation_id, told.run, told.number, told.phase, told.attempt)
-    known = session.get(RoundClose, key)
-    if known is None:
-        session.add(told)
-        session.flush()
-    elif known.chunks != chunks:
-        raise ConflictingCloseError(known.chunks)
-    return known is None
+    if insert_once(session, told):
+        return True
+    known = repository.chunks_told(session, told)
+    if known is not None and known != chunks:
+        raise ConflictingCloseError(known)
+    return False
 
 
-def settle(session: Session, round_: Round, chunk: int | None, here: Set[int]) -> None:
-    """See whether the round is whole with the chunks that are `here`.
+def told_of(session: Session, round_: Round) -> int | None:
+    """How many chunks a round has, as far as that was said."""
+    return repository.chunks_told(session, round_)
+
+
+def settle(
+    session: Session, round_: Round, chunk: int | None, here: Set[int], told: int | None
+) -> None:
+    """See whether the round is whole with the chunks that are `here`, if it has as many as `told`.
 
     A chunk that came after the round's end has it judged again.
     """
@@ -127,9 +132,7 @@ def settle(session: Session, round_: Round, chunk: int | None, here: Set[int]) -
             round_.state = "received"
             outbox.enqueue(session, EVALUATE, round_.id, step=f"chunk-{chunk}")
         return
-    key = (round_.federation_id, round_.run, round_.number, round_.phase, round_.attempt)
-    told = session.get(RoundClose, key)
-    if told is not None and here >= set(range(told.chunks)):
+    if told is not None and here >= set(range(told)):
         _end(session, round_)
 
 
@@ -142,5 +145,4 @@ def _attempts(
 
 def _end(session: Session, round_: Round) -> None:
     round_.state, round_.closes_at = "received", None
-    session.add(round_)
     outbox.enqueue(session, EVALUATE, round_.id)

@@ -11,10 +11,11 @@ from sqlmodel import Session
 
 from app.audit import service as audit
 from app.core import clock
+from app.core.database import insert_plainly
 from app.core.errors import DomainError, FieldError
 from app.core.ids import new_id
 from app.federations.tables import Federation
-from app.rounds import blocks, chunks, excluding, repository
+from app.rounds import bin_specs, chunks, excluding, repository
 from app.rounds.admission import Admitted, PushBody, Refused
 from app.rounds.chunks import Address
 from app.rounds.errors import (
@@ -25,7 +26,7 @@ from app.rounds.errors import (
     StaleAttemptError,
 )
 from app.rounds.gate import EnvelopeRefused, GateContext
-from app.rounds.layout import Layout, Spec, layout_on
+from app.rounds.layout import Layout, layout_on
 from app.rounds.schemas import BinSpecIn, Envelope, Receipt, RefusalOut
 from app.rounds.tables import Refusal, ReportBlock, Round
 
@@ -62,7 +63,9 @@ def check(session: Session, federation: Federation, push: Push) -> Checked:
         envelope = push.body.check_envelope(federation, push.phase)
         bins, layout = _layout(session, federation, envelope)
         context = GateContext(federation, envelope, push.phase, bins)
-        return Checked(envelope, push.body.admit(layout, context))
+        admitted = push.body.admit(layout, context)
+        _ = admitted.packed  # which takes a while, and here nobody waits for it
+        return Checked(envelope, admitted)
     except EnvelopeRefused as refusal:
         return Checked(envelope, None, refusal.errors)
 
@@ -126,7 +129,8 @@ def _close_whole(session: Session, federation: Federation, push: Push, same: Rou
     if push.chunk is None:
         with suppress(ConflictingCloseError):  # whoever told another number will send the rest
             chunks.declare(session, federation, push, same.attempt, 1)
-        chunks.settle(session, same, None, repository.chunk_hashes(session, same.id).keys())
+        here = repository.chunk_hashes(session, same.id).keys()
+        chunks.settle(session, same, None, here, chunks.told_of(session, same))
 
 
 def _refuse_conflicts(attempts: list[Round], same: Round | None, envelope: Envelope) -> None:
@@ -158,11 +162,11 @@ def _layout(
     tags = tuple(sorted(federation.cohort_tags))
     if envelope.bin_spec is None:
         return layout_on(None, tags)
-    spec = repository.bin_spec(session, federation.id, envelope.bin_spec)
+    spec = bin_specs.known(session, federation, envelope.bin_spec)
     if spec is None:
         message = "The federation has no bin spec of this id; define it with POST .../bin-specs."
         raise EnvelopeRefused((FieldError("bin_spec", "unknown_bin_spec", message),))
-    return layout_on(Spec(spec.id, spec.document), tags)
+    return layout_on(spec, tags)
 
 
 def _refuse_whole(
@@ -230,13 +234,12 @@ def _store(
     if earlier:
         _add_to(round_, receipt, envelope, first=min(hashes) == push.number_in_round)
     round_.body_sha256 = _digest(hashes)
-    if push.chunk is None:
-        chunks.declare(session, federation, push, envelope.attempt, 1)
     # Settled before it is written: a round that is whole at once is written once.
-    chunks.settle(session, round_, push.number_in_round, hashes.keys())
-    session.add(round_)
-    session.flush()
-    session.add(_block(round_, push, admitted, receipt))
+    told = _chunks_told(session, federation, push, round_)
+    chunks.settle(session, round_, push.number_in_round, hashes.keys(), told)
+    if same is None:
+        insert_plainly(session, round_)
+    insert_plainly(session, _block(round_, push, admitted, receipt))
     rows = _as_rows(admitted.refused)
     _keep_refusals(session, federation, push, rows, round_.id, receipt.received_at)
     audit.record(
@@ -248,6 +251,13 @@ def _store(
         after=receipt.model_dump(mode="json", exclude={"refusals"}),
     )
     return receipt
+
+
+def _chunks_told(session: Session, federation: Federation, push: Push, round_: Round) -> int | None:
+    if push.chunk is not None:
+        return chunks.told_of(session, round_)
+    chunks.declare(session, federation, push, round_.attempt, 1)
+    return 1
 
 
 def _add_to(round_: Round, receipt: Receipt, envelope: Envelope, *, first: bool) -> None:
@@ -267,7 +277,7 @@ def _block(round_: Round, push: Push, admitted: Admitted, receipt: Receipt) -> R
         accepted=receipt.accepted,
         quarantined=receipt.quarantined,
         received_at=receipt.received_at,
-        data=blocks.pack(admitted.batch),
+        data=admitted.packed,
     )
 
 

@@ -15,6 +15,7 @@ from app.rounds.tables import (
     ReportBlock,
     Round,
     RoundAggregate,
+    RoundClose,
     Withdrawal,
 )
 
@@ -177,6 +178,13 @@ def chunk_hashes(session: Session, round_id: UUID) -> dict[int, str]:
     """The hash of every chunk's body, by the chunk's number."""
     query = select(ReportBlock.chunk, ReportBlock.body_sha256)
     return dict(session.exec(query.where(ReportBlock.round_id == round_id)).all())
+
+
+def chunks_told(session: Session, of: Round | RoundClose) -> int | None:
+    """How many chunks were said to be of the round at an address."""
+    key = (of.federation_id, of.run, of.number, of.phase, of.attempt)
+    close = session.get(RoundClose, key)
+    return None if close is None else close.chunks
 
 
 def overdue(session: Session, at: datetime) -> list[UUID]:

@@ -185,3 +185,20 @@ def test_the_audit_chain_holds_whatever_number_an_entry_tells(
 
 def note(session: Session, after: dict[str, Any]) -> None:
     audit.record(session, actor="test", action="test.note", entity="note:1", after=after)
+
+
+def test_a_connection_that_died_while_idle_is_replaced(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(settings.database)
+    own = select(func.pg_backend_pid())
+    with database.read_scope() as session:
+        first = session.exec(own).one()
+    other = create_engine(settings.database)
+    with other.connect() as connection:
+        connection.exec_driver_sql(f"SELECT pg_terminate_backend({first})")
+    other.dispose()
+    monkeypatch.setattr("app.core.database.TRUSTED_SECONDS", 0.0)  # idle for long enough
+    with database.read_scope() as session:
+        assert session.exec(own).one() != first
+    database.dispose()
