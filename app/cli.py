@@ -13,6 +13,7 @@ from app.commands import (
     drill,
     federations,
     policy,
+    progress,
     push,
     rounds,
     serve,
@@ -32,6 +33,7 @@ cli.command("beat")(serve.beat)
 cli.command("demo")(demo.demo)
 cli.command("push")(push.push)
 cli.command("rounds")(rounds.rounds)
+cli.command("progress")(progress.progress)
 cli.command("watch")(watch.watch)
 cli.command("backtest")(backtest.backtest)
 cli.command("replay")(backtest.replay)

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from app.commands.connection import DEFAULT_URL, Federation, Json, Key, Url, connected
+from app.commands.progress import shown
 
 if TYPE_CHECKING:
     from vigie_client import Body, ClosedRound, Receipt
@@ -55,6 +56,7 @@ def push(
     patience: Annotated[
         float, typer.Option(min=0, help="Seconds to try again for while the service is busy.")
     ] = 30.0,
+    wait: Annotated[bool, typer.Option("--wait", help="Until the round was judged.")] = False,
     as_json: Json = False,
 ) -> None:
     """Push one round from a file, and print the receipt.
@@ -73,6 +75,8 @@ def push(
 
         vigie push part-0.arrow --chunk 0 --run run-1 --round 1 --phase fit -f flights
 
+        vigie push round-24.json --wait --run serve-2013 --round 24 --phase evaluate -f flights
+
         vigie push --close 2 --run run-1 --round 1 --phase fit -f flights
     """
     _check_together(file, chunk, close)
@@ -85,11 +89,15 @@ def push(
                     lambda: api.push_round(run, number, phase.value, body, chunk), patience
                 )
             typer.echo(json.dumps(receipt.to_json())) if as_json else _show(receipt)
+            if wait and close is None:
+                shown(api.follow(receipt.round_id), as_json=as_json)
         if close is not None:
             closed = _delivered(
                 lambda: api.close_round(run, number, phase.value, close, attempt), patience
             )
             typer.echo(json.dumps(closed.to_json()) if as_json else _told_of(closed))
+            if wait and closed.round_id is not None:
+                shown(api.follow(closed.round_id), as_json=as_json)
 
 
 def _check_together(file: Path | None, chunk: int | None, close: int | None) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.ids import Slug
+from app.drift.progress import Stage
 from app.drift.tables import Verdict
 from app.federations.names import Naming
 from app.federations.schemas import Body
@@ -59,6 +60,22 @@ class EvaluationOut(BaseModel):
     errors: list[str] = Field(default_factory=list, description="Why shards were left out.")
     began_at: datetime
     ended_at: datetime | None
+
+
+class ProgressOut(BaseModel):
+    """Where a round stands on its way to its verdicts."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    round_id: UUID
+    stage: Stage = Field(description="`partial`: some of its clients could not be judged.")
+    text: str = Field(description="The stage in words.", examples=["evaluating 7/16"])
+    chunks_here: int
+    chunks: int | None = Field(description="How many it has, once that was said.")
+    shards_done: int
+    shards: int = Field(description="Shards of clients to be judged; 0: not judged, or not yet.")
+    errors: list[str] = Field(description="Why shards were left out.")
+    ended: bool = Field(description="Nothing more happens to it by itself.")
 
 
 class VerdictOut(BaseModel):

@@ -53,6 +53,12 @@ def get(session: Session, federation_id: UUID, round_id: UUID) -> Round:
     return found
 
 
+def chunks_of(session: Session, round_: Round) -> tuple[int, int | None]:
+    """How many of a round's chunks are here, and how many there are as far as that was said."""
+    here = len(repository.chunk_hashes(session, round_.id))
+    return here, repository.chunks_told(session, round_)
+
+
 def received(session: Session, round_id: UUID) -> Round:
     """A round that an outbox row refers to."""
     found = repository.round_with_id(session, round_id)

@@ -33,8 +33,48 @@ def calls_of(kind: type) -> dict[str, inspect.Signature]:
     }
 
 
+EVENTS = b"""event: progress
+data: {"text": "evaluating 7/16", "ended": false}
+
+: a sign of life
+
+event: progress
+data: {"text": "evaluated", "ended": true}
+
+"""
+
+
+def test_both_apis_follow_a_round(service: ScriptedService, key: str) -> None:
+    service.script.extend(
+        [httpx.Response(200, content=EVENTS), httpx.Response(200, content=EVENTS)]
+    )
+    url, transport = "https://vigie.test", service.transport
+    with VigieApi(url, key, "stroke", transport=transport) as api:
+        told = [step["text"] for step in api.follow("r1")]
+    assert told == ["evaluating 7/16", "evaluated"]
+    assert service.requests[0].url.path.endswith("/rounds/r1/progress/events")
+
+    async def follow() -> list[str]:
+        async with AsyncVigieApi(url, key, "stroke", transport=transport) as awaited:
+            return [step["text"] async for step in awaited.follow("r1")]
+
+    assert asyncio.run(follow()) == told
+
+
+def test_a_round_of_nobody_cannot_be_followed(service: ScriptedService, key: str) -> None:
+    service.script.append(service.problem(404, "not_found"))
+    api = VigieApi("https://vigie.test", key, "stroke", transport=service.transport)
+    with pytest.raises(VigieError, match="404 not_found"):
+        next(api.follow("r1"))
+
+
 def test_both_apis_have_the_same_calls() -> None:
-    assert calls_of(AsyncVigieApi) == calls_of(VigieApi)
+    awaited, called = calls_of(AsyncVigieApi), calls_of(VigieApi)
+    follow = awaited["follow"]  # which yields, and so cannot return the same
+    told = str(follow.return_annotation).replace("AsyncIterator", "Iterator")
+    assert told == str(called["follow"].return_annotation)
+    awaited["follow"] = follow.replace(return_annotation=called["follow"].return_annotation)
+    assert awaited == called
     docs = {name: getattr(VigieApi, name).__doc__ for name in calls_of(VigieApi)}
     assert docs == {name: getattr(AsyncVigieApi, name).__doc__ for name in docs}
 

@@ -1,7 +1,7 @@
 """The HTTP API, one method a call: no retries, no state. Thread-safe, as ``httpx.Client`` is."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from vigie_client.models import (
     RetrainRequest,
     TrainedVersion,
 )
-from vigie_client.wire import ALIVE, Wire
+from vigie_client.wire import ALIVE, EVENT_TIMEOUT, Wire, event_data
 
 T = TypeVar("T")
 
@@ -106,6 +106,25 @@ class VigieApi:
     def verdicts(self, round_id: str) -> list[dict[str, Any]]:
         """Return the verdicts on a round; those on single clients only for who may see them."""
         return self._send(calls.verdicts(round_id))
+
+    def progress(self, round_id: str) -> dict[str, Any]:
+        """Return where a round stands; its ``text`` is such as ``"evaluating 7/16"``."""
+        return self._send(calls.progress(round_id))
+
+    def follow(self, round_id: str) -> Iterator[dict[str, Any]]:
+        """Yield where a round stands, again whenever that changes, until it was judged."""
+        call, sent = calls.progress_events(round_id), self.clock.local()
+        request = self._wire.request(call)
+        try:
+            with self._http.stream(**request, timeout=EVENT_TIMEOUT) as response:
+                if not response.is_success:
+                    response.read()
+                self._wire.opened(response, sent)
+                for line in response.iter_lines():
+                    if data := event_data(line):
+                        yield call.read(data)
+        except httpx.RequestError as error:
+            raise self._wire.unreachable(error) from error
 
     def incidents(self, *, limit: int = 50) -> list[dict[str, Any]]:
         """Return the newest ``limit`` incidents, newest first."""

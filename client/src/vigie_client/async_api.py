@@ -1,7 +1,7 @@
 """The HTTP API for asyncio: the same calls as ``VigieApi``, awaited."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from vigie_client.models import (
     RetrainRequest,
     TrainedVersion,
 )
-from vigie_client.wire import ALIVE, Wire
+from vigie_client.wire import ALIVE, EVENT_TIMEOUT, Wire, event_data
 
 T = TypeVar("T")
 
@@ -104,6 +104,25 @@ class AsyncVigieApi:
     async def verdicts(self, round_id: str) -> list[dict[str, Any]]:
         """Return the verdicts on a round; those on single clients only for who may see them."""
         return await self._send(calls.verdicts(round_id))
+
+    async def progress(self, round_id: str) -> dict[str, Any]:
+        """Return where a round stands; its ``text`` is such as ``"evaluating 7/16"``."""
+        return await self._send(calls.progress(round_id))
+
+    async def follow(self, round_id: str) -> AsyncIterator[dict[str, Any]]:
+        """Yield where a round stands, again whenever that changes, until it was judged."""
+        call, sent = calls.progress_events(round_id), self.clock.local()
+        request = self._wire.request(call)
+        try:
+            async with self._http.stream(**request, timeout=EVENT_TIMEOUT) as response:
+                if not response.is_success:
+                    await response.aread()
+                self._wire.opened(response, sent)
+                async for line in response.aiter_lines():
+                    if data := event_data(line):
+                        yield call.read(data)
+        except httpx.RequestError as error:
+            raise self._wire.unreachable(error) from error
 
     async def incidents(self, *, limit: int = 50) -> list[dict[str, Any]]:
         """Return the newest ``limit`` incidents, newest first."""

@@ -64,6 +64,16 @@ def verdicts(round_id: str) -> Call[list[Json]]:
     return Call("GET", f"rounds/{_part(round_id)}/verdicts", list)
 
 
+def progress(round_id: str) -> Call[Json]:
+    """Ask where a round stands."""
+    return Call("GET", f"rounds/{_part(round_id)}/progress", dict)
+
+
+def progress_events(round_id: str) -> Call[Json]:
+    """Ask to be told whenever that changes; ``read`` is for each event."""
+    return Call("GET", f"rounds/{_part(round_id)}/progress/events", dict)
+
+
 def incidents(limit: int) -> Call[list[Json]]:
     """Ask for the newest incidents."""
     return Call("GET", "incidents", list, params={"limit": limit})

@@ -1,5 +1,6 @@
 """How a call becomes a request and an answer becomes a result, the same for both kinds of I/O."""
 
+import json
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -13,6 +14,9 @@ from vigie_client.models import LONGEST_NAME
 from vigie_client.problems import error_from
 
 ALIVE = "/healthz"  # answered without a key or a database
+
+# Between two events the service sends a sign of life every 15 s.
+EVENT_TIMEOUT = httpx.Timeout(10.0, read=60.0)
 
 _NO_CONTENT = 204
 T = TypeVar("T")
@@ -45,9 +49,7 @@ class Wire:
 
     def result(self, call: Call[T], response: httpx.Response, sent: float) -> T:
         """Return what the answer to a call that was sent at ``sent`` says, or raise it."""
-        self.clock.observe(response.headers.get("Date"), sent, self.clock.local())
-        if not response.is_success:
-            raise error_from(response)
+        self.opened(response, sent)
         try:
             return call.read(None if response.status_code == _NO_CONTENT else response.json())
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -56,10 +58,22 @@ class Wire:
                 f"({type(error).__name__}: {error}). Is a proxy in the way, or the URL another's?"
             ) from error
 
+    def opened(self, response: httpx.Response, sent: float) -> None:
+        """Learn the time from an answer to a call that was sent at ``sent``; raise a refusal."""
+        self.clock.observe(response.headers.get("Date"), sent, self.clock.local())
+        if not response.is_success:
+            raise error_from(response)
+
     def unreachable(self, error: httpx.RequestError) -> VigieUnreachable:
         """Return the error to raise when no answer came."""
         reason = str(error) or type(error).__name__
         return VigieUnreachable(f"{self.url} gives no answer: {reason}")
+
+
+def event_data(line: str) -> dict[str, Any] | None:
+    """Return the JSON object on a line of server-sent events, if it holds an event's data."""
+    field, _, value = line.partition(":")
+    return dict(json.loads(value)) if field == "data" else None
 
 
 def _checked_url(url: str) -> str:

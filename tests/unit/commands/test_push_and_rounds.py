@@ -11,6 +11,7 @@ from click.testing import Result
 from fastapi.testclient import TestClient
 from vigie_client import Bins, Noise, Summary
 
+from app.drift import progress_router
 from app.federations.roles import Role
 from tests.rounds import BIN_SPEC, body, pseudonym, record
 
@@ -40,6 +41,29 @@ def test_a_round_is_pushed_and_listed(vigie: Vigie, file: Path) -> None:
     assert listed.exit_code == 0, listed.output
     assert "late-arrival 1" in listed.stdout
     assert " s ago" in listed.stdout
+
+
+def test_a_round_is_followed_to_its_end(
+    service: TestClient, vigie: Vigie, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress_router, "LONGEST", 0.0)  # nobody judges it here
+    pushed = vigie("push", str(file), *ADDRESS, "--wait")
+    assert pushed.exit_code == 0, pushed.output
+    assert pushed.stdout.endswith("\nwaiting\n")
+    (round_,) = json.loads(vigie("rounds", "--json").stdout)
+    followed = vigie("progress", round_["id"], "--json")
+    assert [json.loads(line)["stage"] for line in followed.stdout.splitlines()] == ["waiting"]
+
+
+def test_what_could_not_be_judged_is_told(
+    vigie: Vigie, network: Callable[[httpx.MockTransport], None]
+) -> None:
+    told = {"text": "partial: 1 of 3 shard(s) of clients left out", "errors": ["ValueError: bad"]}
+    events = f"event: progress\ndata: {json.dumps(told)}\n\n"
+    network(httpx.MockTransport(lambda _: httpx.Response(200, content=events)))
+    followed = vigie("progress", "00000000-0000-0000-0000-000000000000")
+    assert followed.exit_code == 1
+    assert followed.stderr.endswith("left out\n  ValueError: bad\n")
 
 
 @pytest.mark.usefixtures("service")
