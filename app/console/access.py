@@ -8,6 +8,7 @@ from urllib.parse import quote
 from fastapi import Depends, Form, Request
 from sqlmodel import Session
 
+from app.audit.service import Actor
 from app.console import session as sessions
 from app.console.session import SignedIn
 from app.core import clock
@@ -46,9 +47,9 @@ class Visitor:
     signed_in: SignedIn
 
     @property
-    def name(self) -> str:
+    def name(self) -> Actor:
         """The name that decisions carry."""
-        return self.principal.holder
+        return self.principal.actor
 
     @property
     def form_token(self) -> str:

@@ -80,7 +80,7 @@ def login(
     except UnauthenticatedError:
         throttle.failed(address)
         return page("login.html", 401, after=after, wrong=True, visitor=None)
-    cookie = sessions.issue(principal.key_id, settings.secret_key, clock.now())
+    cookie = sessions.issue(principal.id, settings.secret_key, clock.now())
     # Two slashes would name another host.
     answer = RedirectResponse("/" + after.lstrip("/"), SEE_OTHER)
     answer.set_cookie(

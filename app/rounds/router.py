@@ -49,7 +49,7 @@ async def _one_of_few(pressure: PressureDep) -> AsyncIterator[None]:
 
 def _with_room(access: Pusher, pressure: PressureDep, database: DatabaseDep) -> None:
     with database.read_scope() as session:
-        pressure.admit(session, access.principal.key_id)
+        pressure.admit(session, access.principal.id)
 
 
 SpecId = Annotated[str, Path(pattern=r"^bs_[0-9a-f]{16}$", description="Id of a bin spec.")]
