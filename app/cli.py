@@ -12,6 +12,7 @@ from app.commands import (
     demo,
     drill,
     federations,
+    people,
     policy,
     progress,
     push,
@@ -40,6 +41,7 @@ cli.command("replay")(backtest.replay)
 cli.add_typer(db.cli, name="db")
 cli.add_typer(audit.cli, name="audit")
 cli.add_typer(federations.cli, name="federations")
+cli.add_typer(people.cli, name="people")
 cli.add_typer(policy.cli, name="policy")
 cli.add_typer(dashboards.cli, name="dashboards")
 cli.add_typer(drill.cli, name="drill")

@@ -24,6 +24,7 @@ from app.federations.router import router as federations
 from app.incidents import figures
 from app.incidents import service as incident_service
 from app.incidents.router import router as incidents
+from app.people.router import router as people
 from app.registry.router import router as registry
 from app.retraining.router import router as retraining
 from app.rounds import service as round_service
@@ -34,8 +35,8 @@ DESCRIPTION = """
 Vigie watches federated models that are in use. FL servers push rounds; Vigie judges them, opens
 incidents, asks for retraining, compares the new version as a canary, and lets a person decide.
 
-Every call but the health checks needs `Authorization: Bearer vg_...`. Times are UTC. Refusals are
-problem details (RFC 9457) that name the field.
+Every call but the health checks needs `Authorization: Bearer vg_...`. People sign in to
+the console. Times are UTC. Refusals are problem details (RFC 9457) that name the field.
 """
 
 SOURCES = (
@@ -85,7 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     metrics.install(app, (*SOURCES, *figures.SOURCES))
     judging = (drift, progress, reports)
-    domains = (federations, rounds, *judging, incidents, registry, retraining, audit)
+    domains = (federations, people, rounds, *judging, incidents, registry, retraining, audit)
     for router in (health, metrics.router, *domains, console):
         app.include_router(router)
     openapi.complete(app, PUSHED_SCHEMAS)

@@ -7,6 +7,7 @@ import app.core.outbox
 import app.drift.tables
 import app.federations.tables
 import app.incidents.tables
+import app.people.tables
 import app.registry.tables
 import app.retraining.tables
 import app.rounds.tables  # noqa: F401

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class AuditEntryOut(BaseModel):
@@ -14,6 +14,7 @@ class AuditEntryOut(BaseModel):
     seq: int
     at: datetime
     actor: str
+    actor_id: str | None = Field(description="`person:<id>` or `key:<id>`; null: the service.")
     action: str
     entity: str
     before: dict[str, Any] | None

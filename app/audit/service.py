@@ -24,6 +24,21 @@ from app.core import clock
 GENESIS = "0" * 64
 
 
+class Actor(str):
+    """The name of who acts, with the id of the person or key behind it.
+
+    A name may be anybody's; `id` (`person:<id>` or `key:<id>`) is one person's or one key's.
+    """
+
+    id: str
+
+    def __new__(cls, name: str, actor_id: str) -> "Actor":
+        """A name that knows whose it is."""
+        made = super().__new__(cls, name)
+        made.id = actor_id
+        return made
+
+
 def record(
     session: Session,
     *,
@@ -38,6 +53,7 @@ def record(
     """Append one entry, in the transaction of the mutation that it tells of.
 
     `action` is `<domain>.<verb>`, `entity` is `<kind>:<id>`; `before` and `after` hold JSON values.
+    An `Actor`'s id is kept beside the name.
     """
     session.flush()  # what it tells of comes first
     seq, last = repository.locked_head(session) or (0, GENESIS)
@@ -45,7 +61,8 @@ def record(
         seq=seq + 1,
         at=clock.now(),
         federation_id=federation_id,
-        actor=actor,
+        actor=str(actor),
+        actor_id=actor.id if isinstance(actor, Actor) else None,
         action=action,
         entity=entity,
         before=before,
@@ -71,6 +88,8 @@ def entry_hash(entry: AuditEntry) -> str:
         "after": _canonical(entry.after),
         "why": entry.why,
     }
+    if entry.actor_id is not None:  # entries from before there were ids have none in their hash
+        content["actor_id"] = entry.actor_id
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(f"{entry.previous_hash}\n{canonical}".encode()).hexdigest()
 

@@ -18,6 +18,7 @@ class AuditEntry(SQLModel, table=True):
     at: datetime = Field(sa_type=Utc)
     federation_id: UUID | None = Field(default=None, index=True)
     actor: str
+    actor_id: str | None = None  # `person:<id>` or `key:<id>`; none of what acts by itself
     action: str
     entity: str
     before: dict[str, Any] | None = Field(default=None, sa_type=Json)

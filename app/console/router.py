@@ -1,15 +1,15 @@
 """The console's pages and forms."""
 
-import re
 from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Response
 from fastapi.responses import FileResponse, RedirectResponse
 
-from app.console import session as sessions
 from app.console.access import Visitor, form_of, reader
+from app.console.account import router as account
+from app.console.cookies import from_our_pages
 from app.console.pages.federation import federation_page
 from app.console.pages.incident import incident_page
 from app.console.pages.overview import overview
@@ -17,14 +17,12 @@ from app.console.pages.promotion import promotion_page
 from app.console.pages.round import round_page
 from app.console.rendering import STATIC, page, static_file
 from app.console.routes import SEE_OTHER, ConsoleRoute
-from app.console.throttle import Throttle
+from app.console.sign_in import router as sign_in
 from app.core import clock
 from app.core.errors import NotFoundError
-from app.core.http import DatabaseDep, ReadSession, SettingsDep, WriteSession
+from app.core.http import ReadSession, SettingsDep, WriteSession
 from app.core.ids import Slug
 from app.drift import report_router
-from app.federations import service as federations
-from app.federations.errors import UnauthenticatedError
 from app.federations.roles import Permission
 from app.incidents import service as incidents
 from app.incidents import silences
@@ -33,17 +31,17 @@ from app.registry import service as registry
 from app.retraining import service as retraining
 from app.rounds import service as rounds
 
-router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
-throttle = Throttle()
+router = APIRouter(
+    route_class=ConsoleRoute, include_in_schema=False, dependencies=[Depends(from_our_pages)]
+)
+router.include_router(sign_in)
+router.include_router(account)
 
 Reader = Annotated[Visitor, Depends(reader)]
-SignedInForm = Annotated[Visitor, Depends(form_of())]
 Handler = Annotated[Visitor, Depends(form_of(Permission.HANDLE_INCIDENTS))]
 Requester = Annotated[Visitor, Depends(form_of(Permission.REQUEST_RETRAINING))]
 Decider = Annotated[Visitor, Depends(form_of(Permission.DECIDE_PROMOTIONS))]
 Reason = Annotated[str, Form(min_length=1, max_length=1000, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
-LOCAL = r"^/[A-Za-z0-9._/-]*$"
-Local = Annotated[str, Form(pattern=LOCAL, max_length=300)]
 
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
@@ -54,52 +52,6 @@ def static(digest: str, name: str) -> Response:
     if name not in STATIC or static_file(name)[1] != digest:
         raise NotFoundError("file", name)
     return Response(static_file(name)[0], media_type=STATIC[name], headers=FOREVER)
-
-
-@router.get("/login")
-def login_form(after: str = "/") -> Response:
-    """The sign-in page; an address that is none of ours leads to the overview."""
-    known = after if re.fullmatch(LOCAL, after) else "/"
-    return page("login.html", after=known, wrong=False, visitor=None)
-
-
-@router.post("/login")
-def login(
-    request: Request,
-    key: Annotated[str, Form(max_length=200)],
-    after: Local,
-    database: DatabaseDep,
-    settings: SettingsDep,
-) -> Response:
-    """Sign in with an API key."""
-    address = request.client.host if request.client else "unknown"
-    throttle.check(address)
-    try:
-        with database.read_scope() as session:
-            principal = federations.authenticate(session, key.strip(), settings.secret_key)
-    except UnauthenticatedError:
-        throttle.failed(address)
-        return page("login.html", 401, after=after, wrong=True, visitor=None)
-    cookie = sessions.issue(principal.key_id, settings.secret_key, clock.now())
-    # Two slashes would name another host.
-    answer = RedirectResponse("/" + after.lstrip("/"), SEE_OTHER)
-    answer.set_cookie(
-        sessions.COOKIE,
-        cookie,
-        max_age=int(sessions.LIFETIME.total_seconds()),
-        httponly=True,
-        samesite="lax",
-        secure=settings.cookies_are_secure,
-    )
-    return answer
-
-
-@router.post("/logout")
-def logout(visitor: SignedInForm) -> Response:  # noqa: ARG001 - the form's token is checked
-    """Sign out."""
-    answer = RedirectResponse("/login", SEE_OTHER)
-    answer.delete_cookie(sessions.COOKIE)
-    return answer
 
 
 @router.get("/")

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 from sqlalchemy import make_url
 
 from app.core.secret import load_or_make_secret
+from app.core.sign_in_settings import SignInSettings
 
 
-class Settings(BaseSettings):
+class Settings(SignInSettings):
     """Where things are and how they are tuned. Nothing here has a default secret."""
 
     model_config = SettingsConfigDict(
@@ -47,9 +48,6 @@ class Settings(BaseSettings):
     alertmanager_url: str | None = Field(
         default=None, description="Base address of Alertmanager; alerts go to its v2 API."
     )
-    public_url: str = Field(
-        default="http://127.0.0.1:8000", description="Address that people use, for links in alerts."
-    )
     dashboard_url: str | None = Field(
         default=None, description="Address of the federation's dashboard, for links in alerts."
     )
@@ -63,9 +61,6 @@ class Settings(BaseSettings):
     webhook_private_addresses: bool = Field(
         default=False,
         description="Let webhooks go to private, loopback and link-local addresses, and over http.",
-    )
-    secure_cookies: bool | None = Field(
-        default=None, description="Send cookies over HTTPS only; default: if public_url is https."
     )
     host: str = Field(default="127.0.0.1", description="Address the API listens on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port the API listens on.")
@@ -123,13 +118,6 @@ class Settings(BaseSettings):
     def reports_dir(self) -> Path:
         """Where built reports are kept."""
         return self.data_dir.absolute() / "reports"
-
-    @property
-    def cookies_are_secure(self) -> bool:
-        """Whether session cookies are sent over HTTPS only."""
-        if self.secure_cookies is not None:
-            return self.secure_cookies
-        return self.public_url.startswith("https://")
 
     @cached_property
     def secret_key(self) -> bytes:

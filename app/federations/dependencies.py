@@ -12,6 +12,7 @@ from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlmodel import Session
 
+from app.audit.service import Actor
 from app.core.http import DatabaseDep, SettingsDep
 from app.core.ids import Slug
 from app.core.settings import Settings
@@ -57,9 +58,9 @@ class Access:
     as_called: Federation  # as it was when the call came; a row of no session
 
     @property
-    def actor(self) -> str:
-        """The name that goes into the audit log and onto decisions."""
-        return self.principal.holder
+    def actor(self) -> Actor:
+        """The name that goes onto decisions, with the id that the audit log keeps beside it."""
+        return self.principal.actor
 
     def federation(self, session: Session) -> Federation:
         """The federation, as a row of this session."""
@@ -73,7 +74,7 @@ def demand(principal: Principal, permission: Permission) -> None:
         ForbiddenError: naming the role and the permission.
     """
     if not principal.may(permission):
-        raise ForbiddenError(principal.role, permission)
+        raise ForbiddenError(f"role {principal.role}", permission)
 
 
 def in_federation(permission: Permission) -> Callable[..., Access]:
@@ -91,11 +92,13 @@ def in_federation(permission: Permission) -> Callable[..., Access]:
     return authorise
 
 
-def everywhere(permission: Permission) -> Callable[..., Principal]:
-    """Dependency of routes outside any federation: authorised, or refused."""
+def in_installation(permission: Permission) -> Callable[..., Principal]:
+    """Dependency of routes about the installation: only whose key is for all federations."""
 
     def authorise(caller: Caller) -> Principal:
         demand(caller, permission)
+        if caller.federation_id is not None:
+            raise ForbiddenError(f"role {caller.role} of one federation", permission)
         return caller
 
     return authorise

@@ -14,13 +14,13 @@ class UnauthenticatedError(DomainError):
 
 
 class ForbiddenError(DomainError):
-    """The key's role does not allow this."""
+    """The caller's role does not allow this."""
 
     code = "forbidden"
     kind = ErrorKind.FORBIDDEN
 
-    def __init__(self, role: str, permission: str) -> None:
-        super().__init__(f"A key with role {role} may not {permission.replace('_', ' ')}.")
+    def __init__(self, who: str, permission: str) -> None:
+        super().__init__(f"The {who} may not {permission.replace('_', ' ')}.")
 
 
 class NameTakenError(DomainError):

@@ -4,13 +4,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from app.audit.service import Actor
+
 
 class Role(StrEnum):
-    """What a key's holder is in a federation."""
+    """What a person, or the holder of a key, is in a federation."""
 
     INGEST = "ingest"  # an FL server
-    VIEWER = "viewer"  # a data scientist
+    VIEWER = "viewer"  # looks at what is shown of a federation and its cohorts
+    ANALYST = "analyst"  # a data scientist: single clients too
     ON_CALL = "on_call"
+    DEVELOPER = "developer"  # of model versions: registers them, drafts promotions
     OWNER = "owner"  # of the models: submits promotions, sets the policy
     VALIDATOR = "validator"  # decides on promotions
     AUDITOR = "auditor"
@@ -35,6 +39,7 @@ class Permission(StrEnum):
     DECIDE_PROMOTIONS = "decide_promotions"
     READ_AUDIT = "read_audit"
     MANAGE_KEYS = "manage_keys"
+    MANAGE_PEOPLE = "manage_people"
     MANAGE_FEDERATIONS = "manage_federations"
 
 
@@ -42,7 +47,17 @@ P = Permission
 ALLOWED: dict[Role, frozenset[Permission]] = {
     Role.INGEST: frozenset({P.READ, P.PUSH_ROUNDS, P.CLAIM_RETRAINING, P.REGISTER_VERSIONS}),
     Role.VIEWER: frozenset({P.READ}),
+    Role.ANALYST: frozenset({P.READ, P.READ_CLIENTS}),
     Role.ON_CALL: frozenset({P.READ, P.READ_CLIENTS, P.HANDLE_INCIDENTS, P.REQUEST_RETRAINING}),
+    Role.DEVELOPER: frozenset(
+        {
+            P.READ,
+            P.READ_CLIENTS,
+            P.REQUEST_RETRAINING,
+            P.REGISTER_VERSIONS,
+            P.SUBMIT_PROMOTIONS,
+        }
+    ),
     Role.OWNER: frozenset(
         {
             P.READ,
@@ -60,24 +75,37 @@ ALLOWED: dict[Role, frozenset[Permission]] = {
     Role.VALIDATOR: frozenset({P.READ, P.READ_CLIENTS, P.DECIDE_PROMOTIONS, P.READ_AUDIT}),
     Role.AUDITOR: frozenset({P.READ, P.READ_AUDIT}),
     Role.ADMIN: frozenset(
-        {P.READ, P.READ_AUDIT, P.WITHDRAW_CLIENTS, P.MANAGE_KEYS, P.MANAGE_FEDERATIONS}
+        {
+            P.READ,
+            P.READ_AUDIT,
+            P.WITHDRAW_CLIENTS,
+            P.MANAGE_KEYS,
+            P.MANAGE_PEOPLE,
+            P.MANAGE_FEDERATIONS,
+        }
     ),
 }
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Who is calling: the holder of a key, in one federation or (None) in all of them."""
+    """Who is calling: a person or the holder of a key, in one federation or (None) in all."""
 
-    key_id: UUID
+    id: UUID  # of the person or the key
     holder: str
     role: Role
     federation_id: UUID | None
+    is_person: bool = False
+
+    @property
+    def actor(self) -> Actor:
+        """The name that goes onto decisions, with the id that the audit log keeps beside it."""
+        return Actor(self.holder, f"{'person' if self.is_person else 'key'}:{self.id}")
 
     def may(self, permission: Permission) -> bool:
         """Whether the role has the permission (which federation is asked elsewhere)."""
         return permission in ALLOWED[self.role]
 
     def sees(self, federation_id: UUID) -> bool:
-        """Whether the federation is this key's own, or the key is for all."""
+        """Whether the role is held in that federation, or in all."""
         return self.federation_id in (None, federation_id)

@@ -7,8 +7,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Response, status
 
 from app.core.http import ReadSession, SettingsDep, WriteSession
 from app.federations import service
-from app.federations.dependencies import Access, Caller, everywhere, in_federation
-from app.federations.errors import ForbiddenError
+from app.federations.dependencies import Access, Caller, in_federation, in_installation
 from app.federations.policy import Policy, changes
 from app.federations.roles import Permission, Principal
 from app.federations.schemas import (
@@ -27,7 +26,7 @@ from app.federations.tables import ApiKey, Federation, PolicyVersion
 
 router = APIRouter(prefix="/v1/federations", tags=["federations"])
 
-Founder = Annotated[Principal, Depends(everywhere(Permission.MANAGE_FEDERATIONS))]
+Founder = Annotated[Principal, Depends(in_installation(Permission.MANAGE_FEDERATIONS))]
 Reader = Annotated[Access, Depends(in_federation(Permission.READ))]
 PolicySetter = Annotated[Access, Depends(in_federation(Permission.SET_POLICY))]
 KeyManager = Annotated[Access, Depends(in_federation(Permission.MANAGE_KEYS))]
@@ -47,9 +46,7 @@ IfMatch = Annotated[
 @router.post("", status_code=status.HTTP_201_CREATED, response_model=FederationOut)
 def create_federation(body: FederationIn, caller: Founder, session: WriteSession) -> Federation:
     """Found a federation (admins of the whole service only)."""
-    if caller.federation_id is not None:
-        raise ForbiddenError(f"{caller.role} of one federation", Permission.MANAGE_FEDERATIONS)
-    return service.create(session, body, caller.holder)
+    return service.create(session, body, caller.actor)
 
 
 @router.get("", response_model=list[FederationOut])

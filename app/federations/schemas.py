@@ -99,6 +99,9 @@ class KeyIn(Body):
 
     holder: Holder = Field(description="Who holds it; decisions carry this name.", examples=["Ada"])
     role: Role
+    expires_in_days: int | None = Field(
+        default=None, ge=1, le=3650, description="How long it opens anything; null: until revoked."
+    )
 
 
 class KeyOut(BaseModel):
@@ -111,6 +114,7 @@ class KeyOut(BaseModel):
     holder: str
     role: Role
     created_at: datetime
+    expires_at: datetime | None
     revoked_at: datetime | None
 
 

@@ -1,6 +1,6 @@
 """Decisions on federations, keys and policies."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -203,6 +203,7 @@ def issue_key(
         role=body.role.value,
         holder=body.holder,
         created_at=clock.now(),
+        expires_at=_expiry(body),
     )
     session.add(row)
     session.flush()
@@ -235,17 +236,28 @@ def authenticate(session: Session, text: str, secret_key: bytes) -> Principal:
     """
     prefix = keys.prefix_of(text)
     row = repository.key_with_prefix(session, prefix) if prefix else None
-    if row is None or row.revoked_at is not None or not keys.matches(text, row.digest, secret_key):
+    if row is None or not _opens(row) or not keys.matches(text, row.digest, secret_key):
         raise UnauthenticatedError
     return Principal(row.id, row.holder, Role(row.role), row.federation_id)
 
 
 def principal_of_key(session: Session, key_id: UUID) -> Principal | None:
-    """Who holds the key with that id; None when there is none, or it was revoked."""
+    """Who holds the key with that id; None when there is none, or it opens nothing any more."""
     row = repository.key_with_id(session, key_id)
-    if row is None or row.revoked_at is not None:
+    if row is None or not _opens(row):
         return None
     return Principal(row.id, row.holder, Role(row.role), row.federation_id)
+
+
+def _opens(row: ApiKey) -> bool:
+    """Whether a key was neither revoked nor has expired."""
+    return row.revoked_at is None and (row.expires_at is None or clock.now() < row.expires_at)
+
+
+def _expiry(body: KeyIn) -> datetime | None:
+    """When a key that is made now ends; None: never by itself."""
+    days = body.expires_in_days
+    return None if days is None else clock.now() + timedelta(days=days)
 
 
 def bootstrap_admin(session: Session, secret_key: bytes) -> str | None:
@@ -257,12 +269,17 @@ def bootstrap_admin(session: Session, secret_key: bytes) -> str | None:
 
 
 def _audit_key(session: Session, row: ApiKey, actor: str, action: str) -> None:
-    revoked: datetime | None = row.revoked_at
+    expires = row.expires_at.isoformat() if row.expires_at else None
     audit.record(
         session,
         actor=actor,
         action=action,
         entity=f"key:{row.prefix}",
         federation_id=row.federation_id,
-        after={"holder": row.holder, "role": row.role, "revoked": revoked is not None},
+        after={
+            "holder": row.holder,
+            "role": row.role,
+            "expires_at": expires,
+            "revoked": row.revoked_at is not None,
+        },
     )

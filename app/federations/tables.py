@@ -59,4 +59,5 @@ class ApiKey(SQLModel, table=True):
     role: str
     holder: str
     created_at: datetime = Field(sa_type=Utc)
+    expires_at: datetime | None = Field(default=None, sa_type=Utc)
     revoked_at: datetime | None = Field(default=None, sa_type=Utc)

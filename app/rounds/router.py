@@ -48,7 +48,7 @@ async def _one_of_few(pressure: PressureDep) -> AsyncIterator[None]:
 
 
 def _with_room(access: Pusher, pressure: PressureDep, database: DatabaseDep) -> None:
-    pressure.admit(database, access.principal.key_id)
+    pressure.admit(database, access.principal.id)
 
 
 SpecId = Annotated[str, Path(pattern=r"^bs_[0-9a-f]{16}$", description="Id of a bin spec.")]

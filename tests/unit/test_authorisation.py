@@ -1,11 +1,13 @@
-"""Every route of the API for every role, at home, elsewhere, and with no key that opens anything.
+"""Every route of the API x role x tenant x state of the key: no cell is undecided.
 
 The table says what each route asks for; a route that is not in it fails, so that nobody adds one
-without deciding who may call it.
+without deciding who may call it. The console's pages have their own table, in `console/`.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,18 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from starlette.routing import BaseRoute
 
+from app.console import cookies
+from app.core import clock
 from app.core.database import Database
 from app.core.settings import Settings
 from app.federations import service as federations
-from app.federations.dependencies import everywhere, in_federation
+from app.federations.dependencies import in_federation, in_installation
 from app.federations.roles import ALLOWED, Permission, Role
 from app.federations.schemas import FederationIn, KeyIn
 from app.federations.tables import Federation
 from app.main import create_app
+from app.people import sessions
+from app.people.sessions import Lifetimes
 
 OURS, THEIRS, NOBODYS = "flights", "trains", "ships"
 OF_ALL, ONE = "/v1/federations", "/v1/federations/{federation}"
@@ -34,6 +40,18 @@ P = Permission
 TABLE: dict[str, Permission | None] = {  # None: any key that opens something
     f"POST {OF_ALL}": P.MANAGE_FEDERATIONS,
     f"GET {OF_ALL}": None,
+    "POST /v1/people": P.MANAGE_PEOPLE,
+    "GET /v1/people": P.MANAGE_PEOPLE,
+    "POST /v1/people/{login}/password-link": P.MANAGE_PEOPLE,
+    "POST /v1/people/{login}/disable": P.MANAGE_PEOPLE,
+    "POST /v1/people/{login}/enable": P.MANAGE_PEOPLE,
+    "POST /v1/people/{login}/sign-out": P.MANAGE_PEOPLE,
+    "GET /v1/roles": P.MANAGE_PEOPLE,
+    "PUT /v1/roles/{login}": P.MANAGE_PEOPLE,
+    "DELETE /v1/roles/{login}": P.MANAGE_PEOPLE,
+    f"GET {ONE}/people": P.MANAGE_PEOPLE,
+    f"PUT {ONE}/people/{{login}}": P.MANAGE_PEOPLE,
+    f"DELETE {ONE}/people/{{login}}": P.MANAGE_PEOPLE,
     f"GET {ONE}": P.READ,
     f"GET {ONE}/policy": P.READ,
     f"PUT {ONE}/policy": P.SET_POLICY,
@@ -106,11 +124,15 @@ TABLE: dict[str, Permission | None] = {  # None: any key that opens something
     f"POST {ONE}/retrain-requests/{{request_id}}/cancel": P.REQUEST_RETRAINING,
     f"GET {ONE}/audit": P.READ_AUDIT,
 }
+OF_THE_INSTALLATION = {  # only with a role in all federations
+    route for route in TABLE if ONE not in route and route != f"GET {OF_ALL}"
+}
 OF_A_FEDERATION = [route for route in TABLE if ONE in route]
 NOTHING = "00000000-0000-4000-8000-000000000000"
 PARAMETERS = {
     **dict.fromkeys(("key_id", "round_id", "incident_id", "silence_id"), NOTHING),
     **dict.fromkeys(("promotion_id", "request_id", "drill_id"), NOTHING),
+    "login": "grace",
     "run": "run-1",
     "number": "1",
     "phase": "evaluate",
@@ -121,21 +143,36 @@ PARAMETERS = {
 }
 
 
+class State(StrEnum):
+    """What a caller brings; the first two are keys that open something."""
+
+    VALID = "valid"
+    ELSEWHERE = "another federation's"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+    FORGED = "forged"
+    SESSION = "session"  # of the console: its cookie opens pages, never the API
+    NONE = "none"
+
+
+OPENING = (State.VALID, State.ELSEWHERE)
+
+
 @dataclass(frozen=True)
 class House:
-    """The API with two federations, and keys of every role in the first."""
+    """The API with two federations, and headers of every role in every state."""
 
     client: TestClient
-    keys: dict[Role, str]
-    revoked: dict[Role, str]
-    admin_of_all: str
+    headers: dict[tuple[Role, State], dict[str, str]]
+    admin_of_all: dict[str, str]
 
-    def call(self, route: str, key: str | None, federation: str = OURS) -> Response:
+    def call(
+        self, route: str, headers: dict[str, str], federation: str = OURS, **parameters: str
+    ) -> Response:
         """Call a route with an empty body, if it takes one, and no query."""
         method, path = route.split()
-        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         body = {} if method in MUTATING else None
-        url = path.format(federation=federation, **PARAMETERS)
+        url = path.format(federation=federation, **(PARAMETERS | parameters))
         return self.client.request(method, url, headers=headers, json=body)
 
 
@@ -145,17 +182,12 @@ def house(blank_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     (folder / "vigie.db").write_bytes(blank_database.read_bytes())
     settings = Settings(data_dir=folder, secret="s" * 32)
     database = Database(settings.database)
-    ours = found(database, OURS)
-    found(database, THEIRS)
+    issuing = Issuing(database, settings, found(database, OURS), found(database, THEIRS))
     app = create_app(settings)
     app.state.database = database
     with TestClient(app, raise_server_exceptions=False) as client:
-        yield House(
-            client,
-            {role: issue(database, settings, ours, role) for role in Role},
-            {role: issue(database, settings, ours, role, revoked=True) for role in Role},
-            issue(database, settings, None, Role.ADMIN),
-        )
+        cells = {(role, state): issuing.headers(role, state) for role in Role for state in State}
+        yield House(client, cells, bearer(issuing.key(None, Role.ADMIN)))
     database.dispose()
 
 
@@ -164,20 +196,46 @@ def found(database: Database, name: str) -> Federation:
         return federations.create(session, FederationIn(name=name, title=name), "test")
 
 
-def issue(
-    database: Database,
-    settings: Settings,
-    federation: Federation | None,
-    role: Role,
-    *,
-    revoked: bool = False,
-) -> str:
-    body = KeyIn(holder=role.value, role=role)
-    with database.session_scope() as session:
-        row, text = federations.issue_key(session, federation, body, "test", settings.secret_key)
-        if revoked and federation is not None:
-            federations.revoke_key(session, federation, row.id, "test")
-    return text
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+@dataclass(frozen=True)
+class Issuing:
+    """Makes what callers bring."""
+
+    database: Database
+    settings: Settings
+    ours: Federation
+    theirs: Federation
+
+    def headers(self, role: Role, state: State) -> dict[str, str]:
+        if state is State.NONE:
+            return {}
+        if state is State.SESSION:
+            return {"Cookie": f"{cookies.SESSION}={self.session(role)}"}
+        key = self.key(self.theirs if state is State.ELSEWHERE else self.ours, role, state)
+        if state is State.FORGED:
+            key = key[:-8] + "AAAAAAAA"
+        return bearer(key)
+
+    def session(self, role: Role) -> str:
+        key = self.key(self.ours, role)
+        lasting = Lifetimes(timedelta(hours=1), timedelta(hours=1))
+        with self.database.session_scope() as session:
+            who = federations.authenticate(session, key, self.settings.secret_key)
+            return sessions.start(session, who, "test", lasting, self.settings.secret_key)
+
+    def key(self, federation: Federation | None, role: Role, state: State = State.VALID) -> str:
+        body = KeyIn(holder=role.value, role=role, expires_in_days=1)
+        made = clock.now() - timedelta(days=1 if state is State.EXPIRED else 0)
+        with clock.using(lambda: made), self.database.session_scope() as session:
+            row, text = federations.issue_key(
+                session, federation, body, "test", self.settings.secret_key
+            )
+            if state is State.REVOKED and federation is not None:
+                federations.revoke_key(session, federation, row.id, "test")
+        return text
 
 
 def api_routes(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
@@ -224,62 +282,71 @@ def test_every_route_but_the_installations_own_decides_who_may_call(
 
 def decides(dependant: Dependant) -> bool:
     """Whether a permission is asked for, at any depth."""
-    makers = {in_federation.__qualname__, everywhere.__qualname__}
+    makers = {in_federation.__qualname__, in_installation.__qualname__}
     asked = getattr(dependant.call, "__qualname__", "").partition(".<locals>")[0]
     return asked in makers or any(decides(inner) for inner in dependant.dependencies)
 
 
 @pytest.mark.parametrize("route", TABLE)
-def test_without_a_key_that_opens_anything_nobody_comes_in(house: House, route: str) -> None:
-    for key in (None, "vg_nonsense", *house.revoked.values()):
-        answer = house.call(route, key)
-        assert answer.status_code == 401, f"{route} with {key}: {answer.text}"
+@pytest.mark.parametrize("state", [state for state in State if state not in OPENING])
+def test_without_a_key_that_opens_anything_nobody_comes_in(
+    house: House, route: str, state: State
+) -> None:
+    for role in [Role.ADMIN] if state is State.NONE else Role:
+        answer = house.call(route, house.headers[role, state])
+        assert answer.status_code == 401, f"{route} as {role}, {state}: {answer.text}"
         assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize("route", OF_A_FEDERATION)
-@pytest.mark.parametrize("role", Role)
-def test_another_tenants_federation_looks_like_none(house: House, route: str, role: Role) -> None:
-    theirs = house.call(route, house.keys[role], THEIRS)
-    nobodys = house.call(route, house.keys[role], NOBODYS)
-    assert theirs.status_code == nobodys.status_code == 404
-    assert theirs.text.replace(THEIRS, NOBODYS) == nobodys.text
-    shown = {"content-length", "content-type"}
-    assert set(theirs.headers) == set(nobodys.headers) == shown
+def test_another_tenants_federation_looks_like_none(house: House, route: str) -> None:
+    for role in Role:
+        for state, theirs in ((State.VALID, THEIRS), (State.ELSEWHERE, OURS)):
+            headers = house.headers[role, state]
+            foreign, missing = (
+                house.call(route, headers, theirs),
+                house.call(route, headers, NOBODYS),
+            )
+            assert foreign.status_code == missing.status_code == 404, (role, state)
+            assert foreign.text.replace(theirs, NOBODYS) == missing.text
+            assert _headers(foreign, len(theirs)) == _headers(missing, len(NOBODYS))
+
+
+def _headers(answer: Response, name: int) -> dict[str, str]:
+    """The headers, with the length that the body would have had without the name in it."""
+    told = dict(answer.headers)
+    return told | {"content-length": str(int(told["content-length"]) - name)}
 
 
 @pytest.mark.parametrize("route", TABLE)
-@pytest.mark.parametrize("role", Role)
-def test_at_home_exactly_the_roles_with_the_permission_may(
-    house: House, route: str, role: Role
-) -> None:
+def test_at_home_exactly_the_roles_with_the_permission_may(house: House, route: str) -> None:
     permission = TABLE[route]
-    allowed = permission is None or permission in ALLOWED[role]
-    answer = house.call(route, house.keys[role])
-    assert (answer.status_code != 403) == allowed, answer.text
-    assert answer.status_code != 401
-    assert answer.status_code < 500
+    for role in Role:
+        may = permission is None or permission in ALLOWED[role]
+        allowed = may and route not in OF_THE_INSTALLATION
+        answer = house.call(route, house.headers[role, State.VALID])
+        assert (answer.status_code != 403) == allowed, (role, answer.text)
+        assert answer.status_code != 401
+        assert answer.status_code < 500
 
 
-def test_only_an_admin_of_the_whole_service_founds_federations(house: House) -> None:
-    body = {"name": "buses", "title": "Buses"}
-    answers = [
-        house.client.post(OF_ALL, json=body, headers={"Authorization": f"Bearer {key}"})
-        for key in (house.keys[Role.ADMIN], house.admin_of_all)
-    ]
-    assert [answer.status_code for answer in answers] == [403, 201]
+@pytest.mark.parametrize("route", sorted(OF_THE_INSTALLATION))
+def test_the_installation_is_for_admins_of_all_federations(house: House, route: str) -> None:
+    assert house.call(route, house.admin_of_all).status_code not in {401, 403}
 
 
 def test_a_key_lists_only_the_federations_that_it_may_see(house: House) -> None:
-    for key in house.keys.values():
-        assert [row["name"] for row in house.call(f"GET {OF_ALL}", key).json()] == [OURS]
-    seen = {row["name"] for row in house.call(f"GET {OF_ALL}", house.admin_of_all).json()}
-    assert {OURS, THEIRS} <= seen
+    for role in Role:
+        for state, name in ((State.VALID, OURS), (State.ELSEWHERE, THEIRS)):
+            seen = house.call(f"GET {OF_ALL}", house.headers[role, state]).json()
+            assert [row["name"] for row in seen] == [name]
+    seen_by_all = {row["name"] for row in house.call(f"GET {OF_ALL}", house.admin_of_all).json()}
+    assert {OURS, THEIRS} <= seen_by_all
 
 
 @pytest.mark.parametrize("role", Role)
 def test_the_series_of_a_client_is_for_those_who_may_read_clients(house: House, role: Role) -> None:
-    headers = {"Authorization": f"Bearer {house.keys[role]}"}
     query = {"model": "late-arrival", "subject": "log_loss", "scope": "client"}
+    headers = house.headers[role, State.VALID]
     answer = house.client.get(f"{OF_ALL}/{OURS}/verdicts", params=query, headers=headers)
     assert answer.status_code == (200 if P.READ_CLIENTS in ALLOWED[role] else 403)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from app.console.access import Visitor
-from app.federations import service as federations
 from app.federations.roles import Permission
 from app.federations.tables import Federation
 from app.incidents import service as incidents
@@ -45,16 +44,14 @@ class Card:
 
 def overview(session: Session, visitor: Visitor) -> list[Card]:
     """A card for each federation, those that need somebody first."""
-    cards = [
-        _card(session, visitor, row) for row in federations.seen_by(session, visitor.principal)
-    ]
+    cards = [_card(session, visitor, row) for row in visitor.federations(session)]
     return sorted(
         cards, key=lambda c: (-c.critical, -c.open_incidents - c.awaiting_review, c.federation.name)
     )
 
 
 def _card(session: Session, visitor: Visitor, federation: Federation) -> Card:
-    sees_clients = visitor.principal.may(Permission.READ_CLIENTS)
+    sees_clients = visitor.inside(federation).may(Permission.READ_CLIENTS)
     unresolved = [
         incident
         for incident in incidents.list_of(session, federation.id, limit=200)

@@ -122,7 +122,7 @@ def test_a_viewers_key_shows_and_compares_and_sets_nothing(
     assert vigie("policy", "diff", str(file)).exit_code == 3
     refused = vigie("policy", "apply", str(file), "--yes")
     assert refused.exit_code == 1
-    assert "403 forbidden: A key with role viewer may not set policy." in refused.stderr
+    assert "403 forbidden: The role viewer may not set policy." in refused.stderr
 
 
 def test_a_policy_that_another_set_meanwhile_is_not_overwritten(

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from app.console import router
-from app.console.throttle import Throttle
 from app.core.database import Database
 from app.core.settings import Settings
 from app.federations.roles import Role
@@ -33,11 +31,8 @@ def settings(tmp_path: Path, world: World) -> Settings:
 
 
 @pytest.fixture
-def site(
-    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[], TestClient]:
+def site(settings: Settings, database: Database) -> Callable[[], TestClient]:
     """`site()`: a browser that nobody has signed in with."""
-    monkeypatch.setattr(router, "throttle", Throttle())
     app = create_app(settings)
     app.state.database = database
     return lambda: TestClient(app, follow_redirects=False)

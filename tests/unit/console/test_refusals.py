@@ -55,8 +55,8 @@ def test_a_form_of_another_session_or_none_changes_nothing(
     sign_in: SignIn, site: Callable[[], TestClient], world: World, database: Database, form: str
 ) -> None:
     role = Role.VALIDATOR if FORMS[form][0] == "promotion" else Role.ON_CALL
-    browser, before = sign_in(role), recorded(database)
-    others = form_token(sign_in(Role.OWNER))
+    browser, others = sign_in(role), form_token(sign_in(Role.OWNER))
+    before = recorded(database)
     assert post(browser, world, form) == 403
     assert post(browser, world, form, form_token="") == 403
     assert post(browser, world, form, form_token=others) == 403

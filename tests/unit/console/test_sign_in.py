@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlmodel import Session, col, select
 
-from app.console import session as sessions
+from app.console import cookies
 from app.core.database import Database
 from app.core.outbox import OutboxRow
 from app.core.settings import Settings
@@ -17,7 +17,10 @@ from tests.unit.console.conftest import SignIn, form_token
 from tests.unit.console.world import SECRET, World
 
 
-@pytest.mark.parametrize(("url", "secure"), [("https://vigie.example", True), ("http://v", False)])
+@pytest.mark.parametrize(
+    ("url", "secure"),
+    [("https://v", True), ("http://v", True), ("http://localhost:8000", False)],
+)
 def test_the_cookie_is_secure_where_people_use_https(
     settings: Settings, world: World, url: str, secure: bool
 ) -> None:
@@ -25,12 +28,13 @@ def test_the_cookie_is_secure_where_people_use_https(
     browser = TestClient(create_app(served), follow_redirects=False)
     answer = browser.post("/login", data={"key": world.keys[Role.VIEWER], "after": "/"})
     assert ("; Secure" in answer.headers["set-cookie"]) == secure
+    assert answer.headers["set-cookie"].startswith("__Host-") == secure
 
 
 def test_the_key_is_in_no_address_and_no_page(sign_in: SignIn, world: World) -> None:
     browser = sign_in(Role.VIEWER)
     key = world.keys[Role.VIEWER]
-    assert key not in browser.cookies[sessions.COOKIE]
+    assert key not in browser.cookies[cookies.SESSION]
     assert key not in browser.get("/").text
 
 

@@ -25,7 +25,9 @@ SECRET = "s" * 32
 HOLDERS = {
     Role.INGEST: "fl-server",
     Role.VIEWER: "Vic",
+    Role.ANALYST: "Ana",
     Role.ON_CALL: "Olu",
+    Role.DEVELOPER: "Dev",
     Role.OWNER: "Ada",
     Role.VALIDATOR: "Grace",
     Role.AUDITOR: "Aud",
