@@ -1,13 +1,15 @@
 """Every task under its name: the effects that outbox rows ask for, and the periodic ones."""
 
+from collections.abc import Callable
 from functools import cache
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 from celery.signals import worker_shutdown
 from sqlmodel import Session
 
 from app.core.database import Database, database
-from app.core.outbox import Delivery
+from app.core.outbox import MAX_IN_FLIGHT, Delivery
 from app.core.settings import settings
 from app.drift import reporting, retention, shards
 from app.incidents import delivery, notices, oncall
@@ -17,11 +19,13 @@ from app.incidents.notices import ANNOUNCE, ANNOUNCE_REQUEST, DELIVER
 from app.incidents.sending import Limits
 from app.registry import mirroring, promoting, rolling_back
 from app.registry.mlflow_registry import MlflowRegistry
+from app.registry.outages import is_outage
 from app.retraining import service as retraining
 from app.rounds import service as rounds
 from workers.app import app
 from workers.effects import Effect, External, Local
 from workers.lanes import InLanes, Lanes
+from workers.outages import Behind, Gate
 from workers.relay import relay_due
 from workers.schedule import (
     CATCH_UP,
@@ -33,7 +37,17 @@ from workers.schedule import (
     SWEEP,
 )
 
+Work = TypeVar("Work")
+Result = TypeVar("Result")
+
 LANES = Lanes()
+MLFLOW_LANE = Lanes(most_lanes=1, most_waiting=MAX_IN_FLIGHT)
+MLFLOW_TASKS = (
+    mirroring.MIRROR,
+    "registry.apply_promotion",
+    "registry.apply_rollback",
+)
+MLFLOW = Gate("mlflow", is_outage, MLFLOW_TASKS)
 SHARD_ATTEMPTS = 3  # a shard that fails as often is left out of its round
 
 
@@ -46,8 +60,14 @@ def _registry() -> MlflowRegistry:
     return MlflowRegistry(settings().mlflow, settings().artifacts_dir)
 
 
-def _mirror(wanted: mirroring.Wanted) -> mirroring.Mirrored:
-    return mirroring.perform(_registry(), wanted)
+def _in_mlflow(
+    prepare: Callable[[Session, UUID], Work | None],
+    perform: Callable[[MlflowRegistry, Work], Result],
+    record: Callable[[Session, UUID, Result], None],
+) -> Effect:
+    """An effect on MLflow, which waits while MLflow is out and holds up nothing else."""
+    effect = External(prepare, lambda work: perform(_registry(), work), record, held=MLFLOW.holds)
+    return Behind(MLFLOW, effect, MLFLOW_LANE)
 
 
 def _announce(session: Session, announcement_id: UUID) -> None:
@@ -76,9 +96,11 @@ EFFECTS: dict[str, Effect] = {
     ANNOUNCE: Local(_announce),
     ANNOUNCE_REQUEST: Local(notices.announce_request),
     DELIVER: _deliver(),
-    "registry.mirror_version": External(mirroring.prepare, _mirror, mirroring.record),
-    "registry.apply_promotion": External(promoting.prepare, _mirror, promoting.record),
-    "registry.apply_rollback": External(rolling_back.prepare, _mirror, rolling_back.record),
+    mirroring.MIRROR: _in_mlflow(mirroring.prepare, mirroring.perform, mirroring.record),
+    "registry.apply_promotion": _in_mlflow(promoting.prepare, promoting.perform, promoting.record),
+    "registry.apply_rollback": _in_mlflow(
+        rolling_back.prepare, rolling_back.perform, rolling_back.record
+    ),
     reporting.BUILD: External(
         reporting.prepare,
         lambda work: reporting.perform(work, settings().reports_dir),
@@ -157,6 +179,7 @@ def catch_up() -> None:
 @worker_shutdown.connect
 def _end_deliveries(**_signal: object) -> None:
     LANES.close(settings().delivery_seconds)
+    MLFLOW_LANE.close(settings().delivery_seconds)
 
 
 for _name, _effect in EFFECTS.items():
