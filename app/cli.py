@@ -14,6 +14,7 @@ from app.commands import (
     federations,
     policy,
     push,
+    registry,
     rounds,
     serve,
     watch,
@@ -41,6 +42,7 @@ cli.add_typer(federations.cli, name="federations")
 cli.add_typer(policy.cli, name="policy")
 cli.add_typer(dashboards.cli, name="dashboards")
 cli.add_typer(drill.cli, name="drill")
+cli.add_typer(registry.cli, name="registry")
 
 
 @cli.callback()

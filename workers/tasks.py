@@ -12,12 +12,12 @@ from app.core.database import Database, database
 from app.core.outbox import MAX_IN_FLIGHT, Delivery
 from app.core.settings import settings
 from app.drift import reporting, retention, shards
-from app.incidents import delivery, notices, oncall
+from app.incidents import delivery, governance, notices, oncall
 from app.incidents import service as incidents
 from app.incidents.alertmanager import post_alerts
 from app.incidents.notices import ANNOUNCE, ANNOUNCE_REQUEST, DELIVER
 from app.incidents.sending import Limits
-from app.registry import mirroring, promoting, rolling_back
+from app.registry import deviations, mirroring, promoting, reconciling, rolling_back
 from app.registry.mlflow_registry import MlflowRegistry
 from app.registry.outages import is_outage
 from app.retraining import service as retraining
@@ -26,11 +26,13 @@ from workers.app import app
 from workers.effects import Effect, External, Local
 from workers.lanes import InLanes, Lanes
 from workers.outages import Behind, Gate
+from workers.reconciliation import look_at_all
 from workers.relay import relay_due
 from workers.schedule import (
     CATCH_UP,
     CLOSE_ROUNDS,
     FORGET_RECORDS,
+    RECONCILE,
     RELEASE_LEASES,
     REPEAT_ALERTS,
     SEND_OVERDUE,
@@ -42,12 +44,8 @@ Result = TypeVar("Result")
 
 LANES = Lanes()
 MLFLOW_LANE = Lanes(most_lanes=1, most_waiting=MAX_IN_FLIGHT)
-MLFLOW_TASKS = (
-    mirroring.MIRROR,
-    "registry.apply_promotion",
-    "registry.apply_rollback",
-)
-MLFLOW = Gate("mlflow", is_outage, MLFLOW_TASKS)
+MLFLOW = Gate("mlflow", is_outage, reconciling.CHANGES_ALIASES)
+RECONCILIATION = uuid4()  # one at a time waits in the lane
 SHARD_ATTEMPTS = 3  # a shard that fails as often is left out of its round
 
 
@@ -94,6 +92,7 @@ EFFECTS: dict[str, Effect] = {
     shards.CONCLUDE: Local(incidents.on_shards_judged),
     "incidents.on_promotion_applied": Local(incidents.on_promotion_applied),
     ANNOUNCE: Local(_announce),
+    deviations.ANNOUNCE: Local(governance.announce_deviation),
     ANNOUNCE_REQUEST: Local(notices.announce_request),
     DELIVER: _deliver(),
     mirroring.MIRROR: _in_mlflow(mirroring.prepare, mirroring.perform, mirroring.record),
@@ -174,6 +173,19 @@ def catch_up() -> None:
     """Remind of what nobody acknowledged, tell what is silent no more, and send digests."""
     with _database().session_scope() as session:
         oncall.catch_up(session)
+
+
+@app.task(name=RECONCILE)
+def reconcile() -> None:
+    """Look whether MLflow's registry is as it was told to be."""
+    with _database().read_scope() as session:
+        outdated = reconciling.outdated(session)
+    if outdated:
+        with _database().session_scope() as session:
+            reconciling.catch_up(session, outdated)
+    MLFLOW_LANE.submit(
+        MLFLOW.name, RECONCILIATION, lambda: look_at_all(_database(), _registry(), MLFLOW)
+    )
 
 
 @worker_shutdown.connect

@@ -51,6 +51,7 @@ class Event(StrEnum):
     UNACKNOWLEDGED = "unacknowledged"  # nobody took it on in time
     RESOLVED = "resolved"
     RETRAINING_REQUESTED = "retraining_requested"
+    REGISTRY_DEVIATED = "registry_deviated"  # MLflow was changed behind Vigie's back
     DIGEST = "digest"  # what waited for the day's one message
     DRILL = "drill"
     TEST = "test"  # of one webhook
@@ -64,6 +65,7 @@ class WebhookEvent(StrEnum):
     UNACKNOWLEDGED = "incident.unacknowledged"
     RESOLVED = "incident.resolved"
     RETRAINING_REQUESTED = "retraining.requested"
+    REGISTRY_DEVIATED = "registry.deviated"
 
 
 class NoticeState(StrEnum):

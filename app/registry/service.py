@@ -12,6 +12,7 @@ from app.registry.promotions import (
     roll_back,
     submit,
 )
+from app.registry.reconciling import deviation_with_id, deviations_of, repair
 from app.registry.versions import (
     ensure_model,
     model_named,
@@ -24,6 +25,8 @@ from app.registry.versions import (
 __all__ = [
     "approve",
     "comparison",
+    "deviation_with_id",
+    "deviations_of",
     "draft_promotion",
     "ensure_model",
     "get_promotion",
@@ -34,6 +37,7 @@ __all__ = [
     "promotions_of",
     "register",
     "reject",
+    "repair",
     "roll_back",
     "submit",
     "version_named",

@@ -23,6 +23,11 @@ class Model(SQLModel, table=True):
     champion: str | None = None
     canary: str | None = None
     created_at: datetime = Field(sa_type=Utc)
+    # MLflow's number under each alias, as it was told last; None where that is not certain.
+    mirrored: dict[str, str] | None = Field(default=None, sa_type=Json)
+    mirrored_at: datetime | None = Field(default=None, sa_type=Utc)
+    # Grows whenever that becomes uncertain: what was told before then counts no more.
+    mirror_epoch: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class ModelVersion(SQLModel, table=True):
@@ -44,8 +49,48 @@ class ModelVersion(SQLModel, table=True):
     artifact_uri: str | None = None
     note: str | None = None
     mlflow_version: str | None = None  # set once the registry has it
+    mirrored_tags: dict[str, str] | None = Field(default=None, sa_type=Json)  # as MLflow was told
+    mirrored_source: str | None = None
     registered_by: str
     created_at: datetime = Field(sa_type=Utc)
+
+
+class Deviation(SQLModel, table=True):
+    """A difference between MLflow's registry and what Vigie told it, until it is gone again."""
+
+    __tablename__ = "registry_deviations"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('model_deleted', 'version_deleted', 'alias_moved', 'tag_changed',"
+            " 'source_changed')",
+            name="kind",
+        ),
+        Index(
+            "uq_registry_deviations_open",
+            "model_id",
+            "kind",
+            "version",
+            "key",
+            unique=True,
+            sqlite_where=text("resolved_at IS NULL"),
+            postgresql_where=text("resolved_at IS NULL"),
+        ),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id", index=True)
+    model_id: UUID = Field(foreign_key="models.id")
+    kind: str
+    version: str = ""  # Vigie's; "" for what is not of one version
+    key: str = ""  # the alias or tag
+    expected: str | None = None
+    found: str | None = None
+    severity: str
+    detected_at: datetime = Field(sa_type=Utc)
+    repair_asked_at: datetime | None = Field(default=None, sa_type=Utc)
+    repair_asked_by: str | None = None
+    resolved_at: datetime | None = Field(default=None, sa_type=Utc)
+    resolution: str | None = None  # Resolution
 
 
 class Promotion(SQLModel, table=True):

@@ -1,0 +1,86 @@
+"""registry: what MLflow was told, and where it deviates
+
+Revision ID: 0011
+Revises: 0006
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from app.core.database import Json, Utc
+
+
+revision = "0011"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+OPEN = sa.text("resolved_at IS NULL")
+DEVIATIONS = (
+    "kind IN ('model_deleted', 'version_deleted', 'alias_moved', 'tag_changed', 'source_changed')"
+)
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("models") as batch_op:
+        batch_op.add_column(sa.Column("mirrored", Json, nullable=True))
+        batch_op.add_column(sa.Column("mirrored_at", Utc(), nullable=True))
+        batch_op.add_column(
+            sa.Column("mirror_epoch", sa.Integer(), server_default="0", nullable=False)
+        )
+    with op.batch_alter_table("model_versions") as batch_op:
+        batch_op.add_column(sa.Column("mirrored_tags", Json, nullable=True))
+        batch_op.add_column(sa.Column("mirrored_source", sa.String(), nullable=True))
+    _create_deviations()
+
+
+def _create_deviations() -> None:
+    op.create_table(
+        "registry_deviations",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("federation_id", sa.Uuid(), nullable=False),
+        sa.Column("model_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("expected", sa.String(), nullable=True),
+        sa.Column("found", sa.String(), nullable=True),
+        sa.Column("severity", sa.String(), nullable=False),
+        sa.Column("detected_at", Utc(), nullable=False),
+        sa.Column("repair_asked_at", Utc(), nullable=True),
+        sa.Column("repair_asked_by", sa.String(), nullable=True),
+        sa.Column("resolved_at", Utc(), nullable=True),
+        sa.Column("resolution", sa.String(), nullable=True),
+        sa.CheckConstraint(DEVIATIONS, name=op.f("ck_registry_deviations_kind")),
+        sa.ForeignKeyConstraint(
+            ["federation_id"],
+            ["federations.id"],
+            name=op.f("fk_registry_deviations_federation_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["models.id"], name=op.f("fk_registry_deviations_model_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_deviations")),
+    )
+    op.create_index(
+        op.f("ix_registry_deviations_federation_id"), "registry_deviations", ["federation_id"]
+    )
+    op.create_index(
+        "uq_registry_deviations_open",
+        "registry_deviations",
+        ["model_id", "kind", "version", "key"],
+        unique=True,
+        sqlite_where=OPEN,
+        postgresql_where=OPEN,
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("registry_deviations")
+    with op.batch_alter_table("model_versions") as batch_op:
+        batch_op.drop_column("mirrored_source")
+        batch_op.drop_column("mirrored_tags")
+    with op.batch_alter_table("models") as batch_op:
+        batch_op.drop_column("mirror_epoch")
+        batch_op.drop_column("mirrored_at")
+        batch_op.drop_column("mirrored")
