@@ -12,6 +12,7 @@ from app.commands import (
     demo,
     drill,
     federations,
+    inventory,
     policy,
     push,
     registry,
@@ -43,6 +44,7 @@ cli.add_typer(policy.cli, name="policy")
 cli.add_typer(dashboards.cli, name="dashboards")
 cli.add_typer(drill.cli, name="drill")
 cli.add_typer(registry.cli, name="registry")
+cli.add_typer(inventory.cli, name="inventory")
 
 
 @cli.callback()

@@ -23,6 +23,7 @@ from app.federations.router import router as federations
 from app.incidents import figures
 from app.incidents import service as incident_service
 from app.incidents.router import router as incidents
+from app.registry.inventory_router import router as inventory
 from app.registry.router import router as registry
 from app.retraining.router import router as retraining
 from app.rounds import service as round_service
@@ -83,7 +84,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     problems.install(app)
     metrics.install(app, (*SOURCES, *figures.SOURCES))
-    domains = (federations, rounds, drift, reports, incidents, registry, retraining, audit)
+    domains = (
+        federations,
+        rounds,
+        drift,
+        reports,
+        incidents,
+        registry,
+        inventory,
+        retraining,
+        audit,
+    )
     for router in (health, metrics.router, *domains, console):
         app.include_router(router)
     openapi.complete(app, PUSHED_SCHEMAS)

@@ -13,6 +13,7 @@ from app.core.settings import Settings
     SEND_OVERDUE,
     CATCH_UP,
     RECONCILE,
+    REMIND_OF_REVIEWS,
 ) = (
     "periodic.sweep",
     "periodic.release_leases",
@@ -22,10 +23,12 @@ from app.core.settings import Settings
     "periodic.send_overdue",
     "periodic.catch_up",
     "periodic.reconcile",
+    "periodic.remind_of_reviews",
 )
 LEASE_CHECK_SECONDS, ALERT_REPEAT_SECONDS = 10.0, 60.0
 ROUND_CHECK_SECONDS, RETENTION_SECONDS = 10.0, 3600.0
 OVERDUE_SECONDS, CATCH_UP_SECONDS = 2.0, 30.0
+REVIEW_SECONDS = 600.0
 RECONCILE_SECONDS = 20.0  # what was changed in MLflow is to be noticed within a minute
 
 
@@ -42,5 +45,6 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
             (SEND_OVERDUE, OVERDUE_SECONDS),
             (CATCH_UP, CATCH_UP_SECONDS),
             (RECONCILE, RECONCILE_SECONDS),
+            (REMIND_OF_REVIEWS, REVIEW_SECONDS),
         )
     }

@@ -17,7 +17,14 @@ from app.incidents import service as incidents
 from app.incidents.alertmanager import post_alerts
 from app.incidents.notices import ANNOUNCE, ANNOUNCE_REQUEST, DELIVER
 from app.incidents.sending import Limits
-from app.registry import deviations, mirroring, promoting, reconciling, rolling_back
+from app.registry import (
+    deviations,
+    inventory,
+    mirroring,
+    promoting,
+    reconciling,
+    rolling_back,
+)
 from app.registry.mlflow_registry import MlflowRegistry
 from app.registry.outages import is_outage
 from app.retraining import service as retraining
@@ -34,6 +41,7 @@ from workers.schedule import (
     FORGET_RECORDS,
     RECONCILE,
     RELEASE_LEASES,
+    REMIND_OF_REVIEWS,
     REPEAT_ALERTS,
     SEND_OVERDUE,
     SWEEP,
@@ -93,6 +101,7 @@ EFFECTS: dict[str, Effect] = {
     "incidents.on_promotion_applied": Local(incidents.on_promotion_applied),
     ANNOUNCE: Local(_announce),
     deviations.ANNOUNCE: Local(governance.announce_deviation),
+    inventory.REMIND: Local(governance.announce_review),
     ANNOUNCE_REQUEST: Local(notices.announce_request),
     DELIVER: _deliver(),
     mirroring.MIRROR: _in_mlflow(mirroring.prepare, mirroring.perform, mirroring.record),
@@ -186,6 +195,13 @@ def reconcile() -> None:
     MLFLOW_LANE.submit(
         MLFLOW.name, RECONCILIATION, lambda: look_at_all(_database(), _registry(), MLFLOW)
     )
+
+
+@app.task(name=REMIND_OF_REVIEWS)
+def remind_of_reviews() -> None:
+    """Tell of the models whose review is overdue."""
+    with _database().session_scope() as session:
+        inventory.remind(session)
 
 
 @worker_shutdown.connect

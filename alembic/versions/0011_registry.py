@@ -1,4 +1,4 @@
-"""registry: what MLflow was told, and where it deviates
+"""registry: what MLflow was told, where it deviates; the inventory
 
 Revision ID: 0011
 Revises: 0006
@@ -32,6 +32,54 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("mirrored_tags", Json, nullable=True))
         batch_op.add_column(sa.Column("mirrored_source", sa.String(), nullable=True))
     _create_deviations()
+    _create_inventory()
+
+
+def _create_inventory() -> None:
+    op.create_table(
+        "inventory_entries",
+        sa.Column("model_id", sa.Uuid(), nullable=False),
+        sa.Column("federation_id", sa.Uuid(), nullable=False),
+        *(
+            sa.Column(name, sa.String(), nullable=False)
+            for name in ("purpose", "data_used", "used_by", "owner", "developer", "validator")
+        ),
+        sa.Column("family", sa.String(), nullable=True),
+        sa.Column("feeds", Json, nullable=False),
+        sa.Column("documentation", Json, nullable=False),
+        sa.Column("answers", Json, nullable=False),
+        sa.Column("materiality", sa.Float(), nullable=False),
+        sa.Column("risk", sa.Float(), nullable=False),
+        sa.Column("criticality", sa.String(), nullable=False),
+        sa.Column("review_every_days", sa.Integer(), nullable=False),
+        sa.Column("last_review_at", Utc(), nullable=True),
+        sa.Column("last_review_by", sa.String(), nullable=True),
+        sa.Column("last_review_outcome", sa.String(), nullable=True),
+        sa.Column("last_review_note", sa.String(), nullable=True),
+        sa.Column("next_review_at", Utc(), nullable=False),
+        sa.Column("reminded_at", Utc(), nullable=True),
+        sa.Column("changed_at", Utc(), nullable=False),
+        sa.Column("changed_by", sa.String(), nullable=False),
+        sa.CheckConstraint(
+            "criticality IN ('low', 'medium', 'high', 'critical')",
+            name=op.f("ck_inventory_entries_criticality"),
+        ),
+        sa.CheckConstraint(
+            "last_review_outcome IN ('fit', 'fit_with_conditions', 'unfit')",
+            name=op.f("ck_inventory_entries_outcome"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["federation_id"],
+            ["federations.id"],
+            name=op.f("fk_inventory_entries_federation_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["models.id"], name=op.f("fk_inventory_entries_model_id")
+        ),
+        sa.PrimaryKeyConstraint("model_id", name=op.f("pk_inventory_entries")),
+    )
+    for column in ("federation_id", "next_review_at"):
+        op.create_index(op.f(f"ix_inventory_entries_{column}"), "inventory_entries", [column])
 
 
 def _create_deviations() -> None:
@@ -76,6 +124,7 @@ def _create_deviations() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("inventory_entries")
     op.drop_table("registry_deviations")
     with op.batch_alter_table("model_versions") as batch_op:
         batch_op.drop_column("mirrored_source")

@@ -1,4 +1,4 @@
-"""What people are told of models themselves, beside incidents: of MLflow's registry.
+"""What people are told of models themselves, beside incidents: of the registry and of reviews.
 
 The announcement holds the whole message, as it was when it happened.
 """
@@ -38,6 +38,32 @@ def announce_deviation(session: Session, deviation_id: UUID) -> None:
                 "runbook": "registry",
                 "title": f"MLflow was changed behind Vigie's back, {model}: {_happened(deviation)}",
                 "points": _points(deviation, model),
+            },
+            at=clock.now(),
+        ),
+    )
+
+
+def announce_review(session: Session, model_id: UUID) -> None:
+    """Have people told that a model's review is overdue; nothing if it was done meanwhile."""
+    entry, model = registry.overdue_entry(session, model_id)
+    if entry.next_review_at > clock.now():
+        return
+    announce_as(
+        session,
+        Announcement(
+            federation_id=entry.federation_id,
+            event=Event.REVIEW_OVERDUE.value,
+            severity="critical" if entry.criticality == "critical" else "warning",
+            detail={
+                "runbook": "review",
+                "title": f"The review of {model} is overdue",
+                "points": {
+                    "What": f"{model}, whose criticality is {entry.criticality}, was due for review"
+                    f" on {entry.next_review_at:%Y-%m-%d}",
+                    "Who": f"validator {entry.validator}; owner {entry.owner}",
+                    "Next": f"review it, then `vigie inventory review {model}`",
+                },
             },
             at=clock.now(),
         ),

@@ -73,7 +73,7 @@ def _telling(
         return told_of_digest(repository.incidents_with_ids(session, ids), federation, settings)
     if event is Event.DRILL:
         return told_of_drill(announcement, federation, settings)
-    if event is Event.REGISTRY_DEVIATED:
+    if event in (Event.REGISTRY_DEVIATED, Event.REVIEW_OVERDUE):
         return told_of_governance(announcement, federation, settings)
     if event is Event.TEST:
         return told_of_test(announcement, federation, settings)

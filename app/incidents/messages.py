@@ -11,7 +11,7 @@ from app.retraining.tables import RetrainRequest
 
 MOST_SUBJECTS = 5
 MOST_IN_DIGEST = 50
-RUNBOOKS = frozenset({"concept", "data", "participation", "drill", "registry"})
+RUNBOOKS = frozenset({"concept", "data", "participation", "drill", "registry", "review"})
 CAUSES = {
     "concept": "what is to be predicted changed for the same inputs, or the labels did",
     "data": "the inputs changed: a feed, a unit, a category, or who the examples are of",

@@ -52,6 +52,7 @@ class Event(StrEnum):
     RESOLVED = "resolved"
     RETRAINING_REQUESTED = "retraining_requested"
     REGISTRY_DEVIATED = "registry_deviated"  # MLflow was changed behind Vigie's back
+    REVIEW_OVERDUE = "review_overdue"  # of a model, by the inventory
     DIGEST = "digest"  # what waited for the day's one message
     DRILL = "drill"
     TEST = "test"  # of one webhook
@@ -66,6 +67,7 @@ class WebhookEvent(StrEnum):
     RESOLVED = "incident.resolved"
     RETRAINING_REQUESTED = "retraining.requested"
     REGISTRY_DEVIATED = "registry.deviated"
+    REVIEW_OVERDUE = "inventory.review_overdue"
 
 
 class NoticeState(StrEnum):

@@ -93,6 +93,43 @@ class Deviation(SQLModel, table=True):
     resolution: str | None = None  # Resolution
 
 
+class InventoryEntry(SQLModel, table=True):
+    """What a model is for, who answers for it, how critical it is, and when it is reviewed."""
+
+    __tablename__ = "inventory_entries"
+    __table_args__ = (
+        CheckConstraint("criticality IN ('low', 'medium', 'high', 'critical')", name="criticality"),
+        CheckConstraint(
+            "last_review_outcome IN ('fit', 'fit_with_conditions', 'unfit')", name="outcome"
+        ),
+    )
+
+    model_id: UUID = Field(foreign_key="models.id", primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id", index=True)
+    purpose: str
+    data_used: str
+    used_by: str
+    owner: str
+    developer: str
+    validator: str
+    family: str | None = None
+    feeds: list[str] = Field(sa_type=Json)
+    documentation: list[dict[str, str]] = Field(sa_type=Json)
+    answers: dict[str, str] = Field(sa_type=Json)
+    materiality: float  # per cent
+    risk: float  # per cent
+    criticality: str
+    review_every_days: int
+    last_review_at: datetime | None = Field(default=None, sa_type=Utc)
+    last_review_by: str | None = None
+    last_review_outcome: str | None = None
+    last_review_note: str | None = None
+    next_review_at: datetime = Field(sa_type=Utc, index=True)
+    reminded_at: datetime | None = Field(default=None, sa_type=Utc)  # that it is overdue
+    changed_at: datetime = Field(sa_type=Utc)
+    changed_by: str
+
+
 class Promotion(SQLModel, table=True):
     """A candidate version that asks to become champion."""
 
