@@ -19,7 +19,7 @@ import psycopg
 import pytest
 import redis
 
-START_SECONDS, STOP_SECONDS = 60.0, 15.0
+START_SECONDS, STOP_SECONDS = 180.0, 15.0
 POLL_SECONDS = 0.05
 POSTGRES_USER = "postgres"  # PostgreSQL refuses to run as root; Debian's package makes this user
 

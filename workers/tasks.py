@@ -24,8 +24,10 @@ from app.registry import (
     promoting,
     reconciling,
     rolling_back,
+    training_runs,
 )
 from app.registry.mlflow_registry import MlflowRegistry
+from app.registry.mlflow_runs import MlflowRuns
 from app.registry.outages import is_outage
 from app.retraining import service as retraining
 from app.rounds import service as rounds
@@ -48,11 +50,12 @@ from workers.schedule import (
 )
 
 Work = TypeVar("Work")
+Store = TypeVar("Store")
 Result = TypeVar("Result")
 
 LANES = Lanes()
 MLFLOW_LANE = Lanes(most_lanes=1, most_waiting=MAX_IN_FLIGHT)
-MLFLOW = Gate("mlflow", is_outage, reconciling.CHANGES_ALIASES)
+MLFLOW = Gate("mlflow", is_outage, (*reconciling.CHANGES_ALIASES, training_runs.LOG))
 RECONCILIATION = uuid4()  # one at a time waits in the lane
 SHARD_ATTEMPTS = 3  # a shard that fails as often is left out of its round
 
@@ -66,13 +69,19 @@ def _registry() -> MlflowRegistry:
     return MlflowRegistry(settings().mlflow, settings().artifacts_dir)
 
 
+@cache
+def _runs() -> MlflowRuns:
+    return MlflowRuns(settings().mlflow, settings().artifacts_dir)
+
+
 def _in_mlflow(
     prepare: Callable[[Session, UUID], Work | None],
-    perform: Callable[[MlflowRegistry, Work], Result],
+    perform: Callable[[Store, Work], Result],
     record: Callable[[Session, UUID, Result], None],
+    store: Callable[[], Store],
 ) -> Effect:
     """An effect on MLflow, which waits while MLflow is out and holds up nothing else."""
-    effect = External(prepare, lambda work: perform(_registry(), work), record, held=MLFLOW.holds)
+    effect = External(prepare, lambda work: perform(store(), work), record, held=MLFLOW.holds)
     return Behind(MLFLOW, effect, MLFLOW_LANE)
 
 
@@ -104,10 +113,15 @@ EFFECTS: dict[str, Effect] = {
     inventory.REMIND: Local(governance.announce_review),
     ANNOUNCE_REQUEST: Local(notices.announce_request),
     DELIVER: _deliver(),
-    mirroring.MIRROR: _in_mlflow(mirroring.prepare, mirroring.perform, mirroring.record),
-    "registry.apply_promotion": _in_mlflow(promoting.prepare, promoting.perform, promoting.record),
+    mirroring.MIRROR: _in_mlflow(mirroring.prepare, mirroring.perform, mirroring.record, _registry),
+    "registry.apply_promotion": _in_mlflow(
+        promoting.prepare, promoting.perform, promoting.record, _registry
+    ),
     "registry.apply_rollback": _in_mlflow(
-        rolling_back.prepare, rolling_back.perform, rolling_back.record
+        rolling_back.prepare, rolling_back.perform, rolling_back.record, _registry
+    ),
+    training_runs.LOG: _in_mlflow(
+        training_runs.prepare, training_runs.perform, training_runs.record, _runs
     ),
     reporting.BUILD: External(
         reporting.prepare,

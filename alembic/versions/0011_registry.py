@@ -1,4 +1,4 @@
-"""registry: what MLflow was told, where it deviates; the inventory
+"""registry: what MLflow was told, where it deviates, rounds it knows; the inventory
 
 Revision ID: 0011
 Revises: 0006
@@ -33,6 +33,29 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("mirrored_source", sa.String(), nullable=True))
     _create_deviations()
     _create_inventory()
+    _create_logged_rounds()
+
+
+def _create_logged_rounds() -> None:
+    op.create_table(
+        "logged_rounds",
+        sa.Column("round_id", sa.Uuid(), nullable=False),
+        sa.Column("federation_id", sa.Uuid(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("mlflow_run", sa.String(), nullable=False),
+        sa.Column("metrics", Json, nullable=False),
+        sa.Column("evaluated_at", Utc(), nullable=False),
+        sa.Column("logged_at", Utc(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["federation_id"], ["federations.id"], name=op.f("fk_logged_rounds_federation_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["round_id"], ["rounds.id"], name=op.f("fk_logged_rounds_round_id")
+        ),
+        sa.PrimaryKeyConstraint("round_id", name=op.f("pk_logged_rounds")),
+    )
+    op.create_index("ix_logged_rounds_run", "logged_rounds", ["federation_id", "model", "run"])
 
 
 def _create_inventory() -> None:
@@ -124,6 +147,7 @@ def _create_deviations() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("logged_rounds")
     op.drop_table("inventory_entries")
     op.drop_table("registry_deviations")
     with op.batch_alter_table("model_versions") as batch_op:

@@ -130,12 +130,14 @@ def expected_tags(
 ) -> dict[str, dict[str, str]]:
     """The tags that MLflow should have of these versions, by version."""
     references = drift.references_of(session, federation.id, model.name)[::-1]
+    runs = repository.mlflow_runs(session, model)
     return {
         version.version: tags_of(
             federation,
             model,
             version,
             [one for one in references if one.version == version.version],
+            runs.get(version.run),
         )
         for version in repository.versions_named(session, model, names)
     }

@@ -1,42 +1,21 @@
 """A thin port over MLflow's model registry: everything here can be done twice without harm."""
 
 import json
-import logging
-import os
-import warnings
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from sqlalchemy.exc import SADeprecationWarning
+from typing import Any
 
 from app.registry.deviations import Seen
+from app.registry.mlflow_store import MlflowStore
 from app.registry.twins import VERSION_ID, Held, Twin, to_be_set
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
-QUIET_LOGGERS = ("mlflow", "alembic")
-# Read by MLflow when it is imported. It would report its use to its makers, and hold a worker for
-# minutes when its server is down; the outbox tries again anyway.
-ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-}
+class MlflowRegistry(MlflowStore):
+    """MLflow's model registry.
 
-
-class MlflowRegistry:
-    """MLflow's model registry at `uri`: a tracking server, or a database such as `sqlite:///...`.
-
-    The first use imports MLflow and, in a database, makes its schema, which takes seconds. With a
-    database, a version without weights of its own has its lineage under `artifacts_dir` as source.
+    With a database, a version without weights of its own has its lineage under `artifacts_dir` as
+    source.
     """
-
-    def __init__(self, uri: str, artifacts_dir: Path) -> None:
-        self._uri = uri
-        self._artifacts_dir = artifacts_dir
 
     def ensure_version(self, twin: Twin) -> Held:
         """MLflow's version of the twin, which is made if there is none, with the twin's tags.
@@ -82,19 +61,6 @@ class MlflowRegistry:
             return Seen(None, {})
         found = self._search(f"name = '{name}'")
         return Seen(aliases, {held.number: held for held in found})
-
-    @cached_property
-    def _client(self) -> "MlflowClient":
-        for name, value in ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        from mlflow import MlflowClient  # noqa: PLC0415 - the import takes seconds
-
-        for logger in QUIET_LOGGERS:
-            logging.getLogger(logger).setLevel(logging.WARNING)
-        with warnings.catch_warnings():
-            # MLflow 3.17 maps its tables with a loader that SQLAlchemy 2.1 calls deprecated.
-            warnings.simplefilter("ignore", SADeprecationWarning)
-            return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
 
     def _found(self, twin: Twin) -> Held | None:
         """The version of the twin; one of another source goes, where that is to be mended."""
@@ -144,12 +110,12 @@ class MlflowRegistry:
         """Where the weights are; else a written lineage, or on a server the weights' hash."""
         if twin.artifact_uri is not None:
             return twin.artifact_uri
-        if self._uri.startswith(("http://", "https://")):
+        if self._is_a_server:
             return f"vigie://weights/{twin.weights_sha256}"
         return self._write_lineage(twin).as_uri()
 
     def _write_lineage(self, twin: Twin) -> Path:
-        folder = self._artifacts_dir.absolute() / twin.name / twin.version_id
+        folder = self._artifacts_dir / twin.name / twin.version_id
         folder.mkdir(parents=True, exist_ok=True)
         lineage: dict[str, Any] = {**twin.tags, "note": twin.note}
         (folder / "lineage.json").write_text(json.dumps(lineage, indent=2, sort_keys=True))

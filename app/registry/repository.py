@@ -7,7 +7,8 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from app.core.database import insert_unless_there
-from app.registry.tables import Deviation, Model, ModelVersion, Promotion
+from app.registry.tables import Deviation, LoggedRound, Model, ModelVersion, Promotion
+from app.rounds.tables import Round
 
 OPEN = ("draft", "awaiting_review", "approved")
 # Versions are integers as text: the shorter is the smaller.
@@ -183,3 +184,37 @@ def deviations_of(session: Session, federation_id: UUID, limit: int) -> list[tup
         .order_by(col(Deviation.resolved_at).is_not(None), col(Deviation.detected_at).desc())
     )
     return [(deviation, name) for deviation, name in session.exec(query.limit(limit))]
+
+
+def rounds_to_log(
+    session: Session, of: Round, limit: int
+) -> list[tuple[Round, LoggedRound | None]]:
+    """The judged rounds of a round's run and model that MLflow does not know as they are now."""
+    query = (
+        select(Round, LoggedRound)
+        .join(LoggedRound, col(LoggedRound.round_id) == col(Round.id), isouter=True)
+        .where(
+            Round.federation_id == of.federation_id,
+            Round.run == of.run,
+            Round.model == of.model,
+            col(Round.state) != "superseded",
+            col(Round.evaluated_at).is_not(None),
+            col(LoggedRound.round_id).is_(None)
+            | (col(LoggedRound.evaluated_at) != col(Round.evaluated_at)),
+        )
+        .order_by(col(Round.number), col(Round.phase))
+    )
+    return [(round_, logged) for round_, logged in session.exec(query.limit(limit))]
+
+
+def logged_round(session: Session, round_id: UUID) -> LoggedRound | None:
+    """What MLflow knows of a round."""
+    return session.get(LoggedRound, round_id)
+
+
+def mlflow_runs(session: Session, model: Model) -> dict[str, str]:
+    """MLflow's run of each of a model's runs that was logged."""
+    query = select(LoggedRound.run, LoggedRound.mlflow_run).where(
+        LoggedRound.federation_id == model.federation_id, LoggedRound.model == model.name
+    )
+    return dict(session.exec(query.distinct()).all())

@@ -93,6 +93,22 @@ class Deviation(SQLModel, table=True):
     resolution: str | None = None  # Resolution
 
 
+class LoggedRound(SQLModel, table=True):
+    """What MLflow knows of a round: its metrics as they were logged, and in which MLflow run."""
+
+    __tablename__ = "logged_rounds"
+    __table_args__ = (Index("ix_logged_rounds_run", "federation_id", "model", "run"),)
+
+    round_id: UUID = Field(foreign_key="rounds.id", primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id")
+    model: str
+    run: str
+    mlflow_run: str
+    metrics: dict[str, float] = Field(sa_type=Json)
+    evaluated_at: datetime = Field(sa_type=Utc)  # the round's, when that was logged
+    logged_at: datetime = Field(sa_type=Utc)
+
+
 class InventoryEntry(SQLModel, table=True):
     """What a model is for, who answers for it, how critical it is, and when it is reviewed."""
 

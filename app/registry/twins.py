@@ -73,7 +73,11 @@ def to_be_set(
 
 
 def tags_of(
-    federation: Federation, model: Model, version: ModelVersion, references: list[Reference]
+    federation: Federation,
+    model: Model,
+    version: ModelVersion,
+    references: list[Reference],
+    mlflow_run: str | None,
 ) -> dict[str, str]:
     """The lineage of a version as MLflow's tags."""
     facts = {
@@ -82,6 +86,7 @@ def tags_of(
         "model": model.name,
         "version": version.version,
         "run": version.run,
+        "mlflow_run": mlflow_run,
         "weights_sha256": version.weights_sha256,
         "parent_version": version.parent_version,
         "retrain_request": version.retrain_request_id,
