@@ -12,10 +12,12 @@ from app.commands import (
     demo,
     drill,
     federations,
+    inventory,
     people,
     policy,
     progress,
     push,
+    registry,
     rounds,
     serve,
     watch,
@@ -45,6 +47,8 @@ cli.add_typer(people.cli, name="people")
 cli.add_typer(policy.cli, name="policy")
 cli.add_typer(dashboards.cli, name="dashboards")
 cli.add_typer(drill.cli, name="drill")
+cli.add_typer(registry.cli, name="registry")
+cli.add_typer(inventory.cli, name="inventory")
 
 
 @cli.callback()

@@ -25,6 +25,7 @@ from app.incidents import figures
 from app.incidents import service as incident_service
 from app.incidents.router import router as incidents
 from app.people.router import router as people
+from app.registry.inventory_router import router as inventory
 from app.registry.router import router as registry
 from app.retraining.router import router as retraining
 from app.rounds import service as round_service
@@ -86,7 +87,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     metrics.install(app, (*SOURCES, *figures.SOURCES))
     judging = (drift, progress, reports)
-    domains = (federations, people, rounds, *judging, incidents, registry, retraining, audit)
+    models = (registry, inventory, retraining)
+    domains = (federations, people, rounds, *judging, incidents, *models, audit)
     for router in (health, metrics.router, *domains, console):
         app.include_router(router)
     openapi.complete(app, PUSHED_SCHEMAS)

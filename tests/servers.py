@@ -1,4 +1,4 @@
-"""Real PostgreSQL and Redis for tests: started on a free port of 127.0.0.1, gone afterwards."""
+"""Real PostgreSQL, Redis and MLflow for tests: on a free port of 127.0.0.1, gone afterwards."""
 
 import atexit
 import hashlib
@@ -7,17 +7,19 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 import redis
 
-START_SECONDS, STOP_SECONDS = 30.0, 15.0
+START_SECONDS, STOP_SECONDS = 180.0, 15.0
 POLL_SECONDS = 0.05
 POSTGRES_USER = "postgres"  # PostgreSQL refuses to run as root; Debian's package makes this user
 
@@ -61,6 +63,23 @@ def running_redis(
         yield address
 
 
+@contextmanager
+def running_mlflow(tmp_path: Path, port: int | None = None) -> Iterator[str]:
+    """An MLflow server on a SQLite store below `tmp_path`; its address.
+
+    `port` is for a server that comes back.
+    """
+    home, port = tmp_path / "mlflow-server", port or free_port()
+    home.mkdir(exist_ok=True)
+    fixed = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    stores = ["--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}"]
+    artifacts = ["--artifacts-destination", str(home / "artifacts")]
+    command = [sys.executable, "-m", "mlflow", "server", *fixed, *stores, *artifacts]
+    address = f"http://127.0.0.1:{port}"
+    with _running(command, home, lambda: _answers_http(f"{address}/health"), group=True):
+        yield address
+
+
 def program_or_skip(name: str, package: str) -> str:
     """The path of a program; skips the test, naming Debian's package, where it is missing."""
     found = shutil.which(name)
@@ -87,21 +106,36 @@ def free_port() -> int:
 
 @contextmanager
 def _running(
-    command: Sequence[str], home: Path, ready: Callable[[], bool], user: str | None = None
+    command: Sequence[str],
+    home: Path,
+    ready: Callable[[], bool],
+    user: str | None = None,
+    *,
+    group: bool = False,
 ) -> Iterator[None]:
+    """`group`: its workers are processes of their own, and are told to stop, too."""
     log = home.with_suffix(".log")
     with log.open("ab") as out:
-        process = subprocess.Popen(command, cwd=home, stdout=out, stderr=out, user=user)
+        process = subprocess.Popen(
+            command, cwd=home, stdout=out, stderr=out, user=user, start_new_session=group
+        )
     try:
         _wait_until(ready, process, log)
         yield
     finally:
-        process.send_signal(signal.SIGINT)  # both servers stop at once, and cleanly
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _stop(process, group=group)
+
+
+def _stop(process: subprocess.Popen[bytes], *, group: bool) -> None:
+    process.send_signal(signal.SIGINT)  # all of them stop at once, and cleanly
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if group:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
@@ -120,6 +154,13 @@ def _answers_sql(address: str) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+def _answers_http(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=2).is_success
+    except httpx.TransportError:
+        return False
 
 
 def _answers_ping(address: str) -> bool:

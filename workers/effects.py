@@ -38,7 +38,8 @@ class External(Generic[Work, Result]):
 
     `perform` happens at least once and must be idempotent; `record` happens once. `prepare` says
     None when there is nothing to do any more. After so many failed `attempts` the row is given up,
-    and `given_up` told of it.
+    and `given_up` told of it. What `held` takes over, such as an outage of the service, is no
+    attempt.
     """
 
     prepare: Callable[[Session, UUID], Work | None]
@@ -46,6 +47,7 @@ class External(Generic[Work, Result]):
     record: Callable[[Session, UUID, Result], None]
     given_up: outbox.GivenUp | None = None
     attempts: int = outbox.MAX_FAILURES
+    held: Callable[[Database, UUID, Exception], bool] | None = None
 
     def run(self, database: Database, row_id: UUID) -> None:
         """Prepare, perform, then record and settle the row in one transaction."""
@@ -60,6 +62,8 @@ class External(Generic[Work, Result]):
                 return
             result = self.perform(work)
         except Exception as error:  # noqa: BLE001 - another service's failures must not lose the row
+            if self.held is not None and self.held(database, row_id, error):
+                return
             outbox.fail(database, row_id, error, attempts=self.attempts, given_up=self.given_up)
             return
         outbox.settle(database, row_id, lambda session, same: self.record(session, same, result))

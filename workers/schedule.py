@@ -12,6 +12,8 @@ from app.core.settings import Settings
     FORGET_RECORDS,
     SEND_OVERDUE,
     CATCH_UP,
+    RECONCILE,
+    REMIND_OF_REVIEWS,
 ) = (
     "periodic.sweep",
     "periodic.release_leases",
@@ -20,10 +22,14 @@ from app.core.settings import Settings
     "periodic.forget_records",
     "periodic.send_overdue",
     "periodic.catch_up",
+    "periodic.reconcile",
+    "periodic.remind_of_reviews",
 )
 LEASE_CHECK_SECONDS, ALERT_REPEAT_SECONDS = 10.0, 60.0
 ROUND_CHECK_SECONDS, RETENTION_SECONDS = 10.0, 3600.0
 OVERDUE_SECONDS, CATCH_UP_SECONDS = 2.0, 30.0
+REVIEW_SECONDS = 600.0
+RECONCILE_SECONDS = 20.0  # what was changed in MLflow is to be noticed within a minute
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -38,5 +44,7 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
             (FORGET_RECORDS, RETENTION_SECONDS),
             (SEND_OVERDUE, OVERDUE_SECONDS),
             (CATCH_UP, CATCH_UP_SECONDS),
+            (RECONCILE, RECONCILE_SECONDS),
+            (REMIND_OF_REVIEWS, REVIEW_SECONDS),
         )
     }

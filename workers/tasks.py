@@ -1,39 +1,62 @@
 """Every task under its name: the effects that outbox rows ask for, and the periodic ones."""
 
+from collections.abc import Callable
 from functools import cache
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 from celery.signals import worker_shutdown
 from sqlmodel import Session
 
 from app.core.database import Database, database
-from app.core.outbox import Delivery
+from app.core.outbox import MAX_IN_FLIGHT, Delivery
 from app.core.settings import settings
 from app.drift import reporting, retention, shards
-from app.incidents import delivery, notices, oncall
+from app.incidents import delivery, governance, notices, oncall
 from app.incidents import service as incidents
 from app.incidents.alertmanager import post_alerts
 from app.incidents.notices import ANNOUNCE, ANNOUNCE_REQUEST, DELIVER
 from app.incidents.sending import Limits
-from app.registry import mirroring, promoting, rolling_back
+from app.registry import (
+    deviations,
+    inventory,
+    mirroring,
+    promoting,
+    reconciling,
+    rolling_back,
+    training_runs,
+)
 from app.registry.mlflow_registry import MlflowRegistry
+from app.registry.mlflow_runs import MlflowRuns
+from app.registry.outages import is_outage
 from app.retraining import service as retraining
 from app.rounds import service as rounds
 from workers.app import app
 from workers.effects import Effect, External, Local
 from workers.lanes import InLanes, Lanes
+from workers.outages import Behind, Gate
+from workers.reconciliation import look_at_all
 from workers.relay import relay_due
 from workers.schedule import (
     CATCH_UP,
     CLOSE_ROUNDS,
     FORGET_RECORDS,
+    RECONCILE,
     RELEASE_LEASES,
+    REMIND_OF_REVIEWS,
     REPEAT_ALERTS,
     SEND_OVERDUE,
     SWEEP,
 )
 
+Work = TypeVar("Work")
+Store = TypeVar("Store")
+Result = TypeVar("Result")
+
 LANES = Lanes()
+MLFLOW_LANE = Lanes(most_lanes=1, most_waiting=MAX_IN_FLIGHT)
+MLFLOW = Gate("mlflow", is_outage, (*reconciling.CHANGES_ALIASES, training_runs.LOG))
+RECONCILIATION = uuid4()  # one at a time waits in the lane
 SHARD_ATTEMPTS = 3  # a shard that fails as often is left out of its round
 
 
@@ -46,8 +69,20 @@ def _registry() -> MlflowRegistry:
     return MlflowRegistry(settings().mlflow, settings().artifacts_dir)
 
 
-def _mirror(wanted: mirroring.Wanted) -> mirroring.Mirrored:
-    return mirroring.perform(_registry(), wanted)
+@cache
+def _runs() -> MlflowRuns:
+    return MlflowRuns(settings().mlflow, settings().artifacts_dir)
+
+
+def _in_mlflow(
+    prepare: Callable[[Session, UUID], Work | None],
+    perform: Callable[[Store, Work], Result],
+    record: Callable[[Session, UUID, Result], None],
+    store: Callable[[], Store],
+) -> Effect:
+    """An effect on MLflow, which waits while MLflow is out and holds up nothing else."""
+    effect = External(prepare, lambda work: perform(store(), work), record, held=MLFLOW.holds)
+    return Behind(MLFLOW, effect, MLFLOW_LANE)
 
 
 def _announce(session: Session, announcement_id: UUID) -> None:
@@ -74,11 +109,20 @@ EFFECTS: dict[str, Effect] = {
     shards.CONCLUDE: Local(incidents.on_shards_judged),
     "incidents.on_promotion_applied": Local(incidents.on_promotion_applied),
     ANNOUNCE: Local(_announce),
+    deviations.ANNOUNCE: Local(governance.announce_deviation),
+    inventory.REMIND: Local(governance.announce_review),
     ANNOUNCE_REQUEST: Local(notices.announce_request),
     DELIVER: _deliver(),
-    "registry.mirror_version": External(mirroring.prepare, _mirror, mirroring.record),
-    "registry.apply_promotion": External(promoting.prepare, _mirror, promoting.record),
-    "registry.apply_rollback": External(rolling_back.prepare, _mirror, rolling_back.record),
+    mirroring.MIRROR: _in_mlflow(mirroring.prepare, mirroring.perform, mirroring.record, _registry),
+    "registry.apply_promotion": _in_mlflow(
+        promoting.prepare, promoting.perform, promoting.record, _registry
+    ),
+    "registry.apply_rollback": _in_mlflow(
+        rolling_back.prepare, rolling_back.perform, rolling_back.record, _registry
+    ),
+    training_runs.LOG: _in_mlflow(
+        training_runs.prepare, training_runs.perform, training_runs.record, _runs
+    ),
     reporting.BUILD: External(
         reporting.prepare,
         lambda work: reporting.perform(work, settings().reports_dir),
@@ -154,9 +198,30 @@ def catch_up() -> None:
         oncall.catch_up(session)
 
 
+@app.task(name=RECONCILE)
+def reconcile() -> None:
+    """Look whether MLflow's registry is as it was told to be."""
+    with _database().read_scope() as session:
+        outdated = reconciling.outdated(session)
+    if outdated:
+        with _database().session_scope() as session:
+            reconciling.catch_up(session, outdated)
+    MLFLOW_LANE.submit(
+        MLFLOW.name, RECONCILIATION, lambda: look_at_all(_database(), _registry(), MLFLOW)
+    )
+
+
+@app.task(name=REMIND_OF_REVIEWS)
+def remind_of_reviews() -> None:
+    """Tell of the models whose review is overdue."""
+    with _database().session_scope() as session:
+        inventory.remind(session)
+
+
 @worker_shutdown.connect
 def _end_deliveries(**_signal: object) -> None:
     LANES.close(settings().delivery_seconds)
+    MLFLOW_LANE.close(settings().delivery_seconds)
 
 
 for _name, _effect in EFFECTS.items():

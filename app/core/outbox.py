@@ -6,7 +6,7 @@ done in one transaction, so that a second run finds it done. Losing the broker c
 data.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import CheckConstraint, Index, func
-from sqlmodel import Field, Session, SQLModel, col, select
+from sqlmodel import Field, Session, SQLModel, col, select, update
 
 from app.core import clock
 from app.core.database import Database, Utc, insert_once
@@ -137,6 +137,35 @@ def fail(
     return _record_failure(database, row_id, error, attempts, given_up)
 
 
+def hold(
+    database: Database, tasks: Collection[str], seconds: float, row_id: UUID, error: Exception
+) -> None:
+    """Put off all waiting work of these tasks: the service that it needs does not answer.
+
+    An outage is no failure of the work, so nothing is counted, and it may last for however long.
+    What is held takes no room among the rows that are with the broker. The row that met the outage
+    comes after all the others, should it be the one that its service cannot answer.
+    """
+    log.warning("outbox.held", tasks=sorted(tasks), seconds=seconds, error=_told(error))
+    waiting_rows = update(OutboxRow).where(
+        col(OutboxRow.task).in_(tasks), col(OutboxRow.state) == OutboxState.PENDING
+    )
+    with database.session_scope() as session:
+        later = clock.now() + timedelta(seconds=seconds)
+        session.exec(waiting_rows.values(due_at=later, sends=0))
+        row = session.get(OutboxRow, row_id)
+        if row is not None and row.state == OutboxState.PENDING:
+            row.due_at, row.last_error = later + timedelta(seconds=seconds), _told(error)
+
+
+def subjects_waiting(session: Session, tasks: Collection[str]) -> set[UUID]:
+    """What the rows of these tasks that still wait are about."""
+    query = select(OutboxRow.subject).where(
+        col(OutboxRow.task).in_(tasks), OutboxRow.state == OutboxState.PENDING
+    )
+    return set(session.exec(query))
+
+
 def depth(session: Session) -> dict[str, int]:
     """How many rows are in each state."""
     counts = session.exec(select(OutboxRow.state, func.count()).group_by(OutboxRow.state)).all()
@@ -182,10 +211,14 @@ def _record_failure(
         if row is None or row.state != OutboxState.PENDING:
             return OutboxState.DONE
         row.failures += 1
-        row.last_error = f"{type(error).__name__}: {error}"[:2000]
+        row.last_error = _told(error)
         if row.failures >= attempts:
             row.state = OutboxState.FAILED
             if given_up is not None:
                 given_up(session, row.subject, row.last_error)
         log.warning("outbox.effect_failed", task=row.task, row=str(row_id), error=row.last_error)
         return OutboxState(row.state)
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:2000]

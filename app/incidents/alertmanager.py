@@ -9,8 +9,8 @@ from app.incidents.messages import Telling
 from app.incidents.sending import Limits, post
 from app.incidents.tables import Announcement, Incident
 
-ALERTNAME, DRILL_ALERTNAME = "VigieDrift", "VigieDrill"
-DRILL_LASTS = timedelta(minutes=5)
+ALERTNAME, DRILL_ALERTNAME, GOVERNANCE_ALERTNAME = "VigieDrift", "VigieDrill", "VigieGovernance"
+DRILL_LASTS, GOVERNANCE_LASTS = timedelta(minutes=5), timedelta(hours=1)
 
 
 class AlertsRefusedError(Exception):
@@ -65,6 +65,23 @@ def drill_alert(federation: str, telling: Telling, drill: Announcement) -> dict[
         "generatorURL": telling.links["Console"],
         "startsAt": drill.at.isoformat(),
         "endsAt": (drill.at + DRILL_LASTS).isoformat(),
+    }
+
+
+def governance_alert(federation: str, telling: Telling, told: Announcement) -> dict[str, Any]:
+    """The alert of what is no incident of drift: it is told once, and ends by itself."""
+    return {
+        "labels": {
+            "alertname": GOVERNANCE_ALERTNAME,
+            "federation": federation,
+            "severity": told.severity,
+            "event": told.event,
+            "announcement": str(told.id),
+        },
+        "annotations": _annotations(telling),
+        "generatorURL": telling.links["Console"],
+        "startsAt": told.at.isoformat(),
+        "endsAt": (told.at + GOVERNANCE_LASTS).isoformat(),
     }
 
 

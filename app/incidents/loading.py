@@ -10,7 +10,7 @@ from app.core import clock
 from app.core.settings import Settings
 from app.federations import service as federations
 from app.incidents import repository, webhooks
-from app.incidents.alertmanager import alert_of, drill_alert
+from app.incidents.alertmanager import alert_of, drill_alert, governance_alert
 from app.incidents.carriers import (
     Carrier,
     Needless,
@@ -20,6 +20,7 @@ from app.incidents.carriers import (
     ToWebhook,
     Unsendable,
 )
+from app.incidents.governance import told_of_governance
 from app.incidents.messages import (
     Telling,
     told_of,
@@ -72,6 +73,8 @@ def _telling(
         return told_of_digest(repository.incidents_with_ids(session, ids), federation, settings)
     if event is Event.DRILL:
         return told_of_drill(announcement, federation, settings)
+    if event in (Event.REGISTRY_DEVIATED, Event.REVIEW_OVERDUE):
+        return told_of_governance(announcement, federation, settings)
     if event is Event.TEST:
         return told_of_test(announcement, federation, settings)
     incident = repository.incident_of_announcement(session, announcement)
@@ -84,8 +87,10 @@ def _alerts(
 ) -> list[dict[str, Any]]:
     """The incident's alert and, once it became more severe, the end of the milder one."""
     incident = repository.incident_of_announcement(session, announcement)
-    if incident is None:
+    if incident is None and announcement.event == Event.DRILL:
         return [drill_alert(federation, telling, announcement)]
+    if incident is None:
+        return [governance_alert(federation, telling, announcement)]
     alert = alert_of(incident, federation, telling)
     if announcement.event != Event.ESCALATED:
         return [alert]

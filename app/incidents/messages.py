@@ -11,7 +11,7 @@ from app.retraining.tables import RetrainRequest
 
 MOST_SUBJECTS = 5
 MOST_IN_DIGEST = 50
-RUNBOOKS = frozenset({"concept", "data", "participation", "drill"})
+RUNBOOKS = frozenset({"concept", "data", "participation", "drill", "registry", "review"})
 CAUSES = {
     "concept": "what is to be predicted changed for the same inputs, or the labels did",
     "data": "the inputs changed: a feed, a unit, a category, or who the examples are of",
@@ -56,7 +56,7 @@ def told_of_request(request: RetrainRequest, federation: str, settings: Settings
             "What": f"start from version {request.base_version}; the plan is in the request",
             "Next": f"claim it before {request.expires_at:%Y-%m-%d %H:%M} UTC",
         },
-        links={"Console": _home(federation, settings)},
+        links={"Console": home_of(federation, settings)},
     )
 
 
@@ -70,7 +70,7 @@ def told_of_digest(incidents: Sequence[Incident], federation: str, settings: Set
     return Telling(
         title=f"Digest: {len(incidents)} incidents of low severity",
         points={"What": "; ".join([*lines, *([f"{more} more"] if more > 0 else [])])},
-        links={"Console": _home(federation, settings)},
+        links={"Console": home_of(federation, settings)},
     )
 
 
@@ -82,7 +82,7 @@ def told_of_drill(drill: Announcement, federation: str, settings: Settings) -> T
             "What": f"{drill.detail['by']} tests whether alerts arrive; severity {drill.severity}",
             "Next": "tell them that you got this; there is nothing else to do",
         },
-        links={"Console": _home(federation, settings), "Runbook": runbook("drill", settings)},
+        links={"Console": home_of(federation, settings), "Runbook": runbook("drill", settings)},
     )
 
 
@@ -91,13 +91,13 @@ def told_of_test(announcement: Announcement, federation: str, settings: Settings
     return Telling(
         title="[TEST] A test of this webhook",
         points={"What": f"{announcement.detail['by']} tests it; nothing has happened"},
-        links={"Console": _home(federation, settings)},
+        links={"Console": home_of(federation, settings)},
     )
 
 
 def links_of(incident: Incident, federation: str, settings: Settings) -> dict[str, str]:
     """Where to look on: the console, the report, the dashboard if there is one, the runbook."""
-    home = _home(federation, settings)
+    home = home_of(federation, settings)
     links = {
         "Incident": f"{home}/incidents/{incident.id}",
         "Report": f"{home}/rounds/{incident.opened_round}/report",
@@ -113,7 +113,8 @@ def runbook(kind: str, settings: Settings) -> str:
     return f"{settings.runbook_url.rstrip('/')}/{page}.md"
 
 
-def _home(federation: str, settings: Settings) -> str:
+def home_of(federation: str, settings: Settings) -> str:
+    """The federation's first page in the console."""
     return f"{settings.public_url.rstrip('/')}/f/{federation}"
 
 

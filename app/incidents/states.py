@@ -51,6 +51,8 @@ class Event(StrEnum):
     UNACKNOWLEDGED = "unacknowledged"  # nobody took it on in time
     RESOLVED = "resolved"
     RETRAINING_REQUESTED = "retraining_requested"
+    REGISTRY_DEVIATED = "registry_deviated"  # MLflow was changed behind Vigie's back
+    REVIEW_OVERDUE = "review_overdue"  # of a model, by the inventory
     DIGEST = "digest"  # what waited for the day's one message
     DRILL = "drill"
     TEST = "test"  # of one webhook
@@ -64,6 +66,8 @@ class WebhookEvent(StrEnum):
     UNACKNOWLEDGED = "incident.unacknowledged"
     RESOLVED = "incident.resolved"
     RETRAINING_REQUESTED = "retraining.requested"
+    REGISTRY_DEVIATED = "registry.deviated"
+    REVIEW_OVERDUE = "inventory.review_overdue"
 
 
 class NoticeState(StrEnum):

@@ -80,3 +80,37 @@ class NotTheAuthorError(DomainError):
 
     def __init__(self, author: str) -> None:
         super().__init__(f"{author} drafted this promotion and has to submit it.")
+
+
+class UnansweredError(DomainError):
+    """A question of the criticality matrix has no answer, or none of its own."""
+
+    code = "unanswered"
+
+    def __init__(self, wrong: dict[str, str]) -> None:
+        faults = tuple(FieldError(f"answers.{q}", self.code, told) for q, told in wrong.items())
+        super().__init__(
+            "Every question needs one of its answers: see `GET .../inventory/questions`.", faults
+        )
+
+
+class OwnValidatorError(DomainError):
+    """A model's validator is also its owner or developer."""
+
+    code = "own_validator"
+
+    def __init__(self, validator: str) -> None:
+        message = f"{validator} owns or develops the model; name another person as its validator."
+        super().__init__(message, (FieldError("validator", self.code, message),))
+
+
+class NotDescribedError(DomainError):
+    """A model is reviewed of which nobody said what it is for."""
+
+    code = "not_described"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"The inventory says nothing of {model} yet; its owner describes it first."
+        )

@@ -7,7 +7,8 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from app.core.database import insert_unless_there
-from app.registry.tables import Model, ModelVersion, Promotion
+from app.registry.tables import Deviation, LoggedRound, Model, ModelVersion, Promotion
+from app.rounds.tables import Round
 
 OPEN = ("draft", "awaiting_review", "approved")
 # Versions are integers as text: the shorter is the smaller.
@@ -128,3 +129,92 @@ def open_promotion(session: Session, model: Model) -> Promotion | None:
         col(Promotion.state).in_(OPEN),
     )
     return session.exec(query).first()
+
+
+def all_models(session: Session) -> list[Model]:
+    """Every model of every federation, for work of the installation itself."""
+    return list(session.exec(select(Model).order_by(col(Model.id))))
+
+
+def mirrored_models(session: Session) -> list[Model]:
+    """Every model of which MLflow has been told, and nothing since that is not certain."""
+    query = select(Model).where(col(Model.mirrored_at).is_not(None))
+    found = session.exec(query.order_by(col(Model.id)))
+    return [model for model in found if model.mirrored is not None]
+
+
+def models_of_subjects(session: Session, subjects: Collection[UUID]) -> set[UUID]:
+    """The models of the versions and promotions with these ids."""
+    if not subjects:
+        return set()
+    versions = select(ModelVersion.model_id).where(col(ModelVersion.id).in_(subjects))
+    promotions = select(Promotion.model_id).where(col(Promotion.id).in_(subjects))
+    return {*session.exec(versions), *session.exec(promotions)}
+
+
+def open_deviations(session: Session, model: Model) -> list[Deviation]:
+    """What of a model deviates in MLflow, oldest first."""
+    query = select(Deviation).where(
+        Deviation.federation_id == model.federation_id,
+        Deviation.model_id == model.id,
+        col(Deviation.resolved_at).is_(None),
+    )
+    return list(session.exec(query.order_by(col(Deviation.detected_at), col(Deviation.id))))
+
+
+def deviating_versions(session: Session, model: Model) -> set[str]:
+    """The versions of a model that deviate in MLflow; all of them where the model is gone."""
+    found = open_deviations(session, model)
+    if any(one.kind == "model_deleted" for one in found):
+        return {version.version for version in versions_of(session, model)}
+    return {one.version for one in found if one.version}
+
+
+def deviation_with_id(session: Session, deviation_id: UUID) -> Deviation | None:
+    """A deviation by id alone, for work that a committed row asked for."""
+    return session.get(Deviation, deviation_id)
+
+
+def deviations_of(session: Session, federation_id: UUID, limit: int) -> list[tuple[Deviation, str]]:
+    """A federation's deviations with their models' names: the open ones, then the newest."""
+    query = (
+        select(Deviation, Model.name)
+        .join(Model, col(Model.id) == col(Deviation.model_id))
+        .where(Deviation.federation_id == federation_id)
+        .order_by(col(Deviation.resolved_at).is_not(None), col(Deviation.detected_at).desc())
+    )
+    return [(deviation, name) for deviation, name in session.exec(query.limit(limit))]
+
+
+def rounds_to_log(
+    session: Session, of: Round, limit: int
+) -> list[tuple[Round, LoggedRound | None]]:
+    """The judged rounds of a round's run and model that MLflow does not know as they are now."""
+    query = (
+        select(Round, LoggedRound)
+        .join(LoggedRound, col(LoggedRound.round_id) == col(Round.id), isouter=True)
+        .where(
+            Round.federation_id == of.federation_id,
+            Round.run == of.run,
+            Round.model == of.model,
+            col(Round.state) != "superseded",
+            col(Round.evaluated_at).is_not(None),
+            col(LoggedRound.round_id).is_(None)
+            | (col(LoggedRound.evaluated_at) != col(Round.evaluated_at)),
+        )
+        .order_by(col(Round.number), col(Round.phase))
+    )
+    return [(round_, logged) for round_, logged in session.exec(query.limit(limit))]
+
+
+def logged_round(session: Session, round_id: UUID) -> LoggedRound | None:
+    """What MLflow knows of a round."""
+    return session.get(LoggedRound, round_id)
+
+
+def mlflow_runs(session: Session, model: Model) -> dict[str, str]:
+    """MLflow's run of each of a model's runs that was logged."""
+    query = select(LoggedRound.run, LoggedRound.mlflow_run).where(
+        LoggedRound.federation_id == model.federation_id, LoggedRound.model == model.name
+    )
+    return dict(session.exec(query.distinct()).all())

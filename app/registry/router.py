@@ -14,10 +14,12 @@ from app.registry import service
 from app.registry.schemas import (
     Comparison,
     DecisionIn,
+    DeviationOut,
     ModelIn,
     ModelOut,
     PromotionIn,
     PromotionOut,
+    RepairIn,
     VersionIn,
     VersionOut,
 )
@@ -28,6 +30,7 @@ router = APIRouter(prefix="/v1/federations/{federation}", tags=["registry"])
 Reader = Annotated[Access, Depends(in_federation(Permission.READ))]
 Registrar = Annotated[Access, Depends(in_federation(Permission.REGISTER_VERSIONS))]
 Submitter = Annotated[Access, Depends(in_federation(Permission.SUBMIT_PROMOTIONS))]
+Handler = Annotated[Access, Depends(in_federation(Permission.HANDLE_INCIDENTS))]
 Decider = Annotated[Access, Depends(in_federation(Permission.DECIDE_PROMOTIONS))]
 
 
@@ -67,6 +70,27 @@ def list_versions(model: Slug, access: Reader, session: ReadSession) -> list[Mod
 def compare_version(model: Slug, version: Slug, access: Reader, session: ReadSession) -> Comparison:
     """A version beside the champion on the same examples, over all their canary rounds."""
     return service.comparison(session, access.federation(session), model, version)
+
+
+@router.get("/registry/deviations")
+def list_deviations(
+    access: Reader, session: ReadSession, limit: Annotated[int, Query(ge=1, le=1000)] = 50
+) -> list[DeviationOut]:
+    """Where MLflow's registry is not as Vigie told it to be: what is open, then the newest."""
+    found = service.deviations_of(session, access.federation(session).id, limit)
+    return [DeviationOut.of(deviation, model) for deviation, model in found]
+
+
+@router.post("/models/{model}/repair", status_code=status.HTTP_202_ACCEPTED)
+def repair_model(
+    model: Slug, body: RepairIn, access: Handler, session: WriteSession
+) -> list[DeviationOut]:
+    """Have MLflow's aliases, versions and tags of a model put right; answers what deviated.
+
+    A worker does it; what is right again shows as resolved within a minute.
+    """
+    found = service.repair(session, access.federation(session), model, access.actor, body.reason)
+    return [DeviationOut.of(deviation, model) for deviation in found]
 
 
 @router.post("/promotions", status_code=status.HTTP_201_CREATED)

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from app.core.ids import Slug
 from app.federations.schemas import Body
-from app.registry.tables import Promotion
+from app.registry.tables import Deviation, Promotion
 from app.rounds.schemas import Sha256
 
 
@@ -77,6 +77,37 @@ class VersionOut(BaseModel):
     mlflow_version: str | None = Field(description="Null until MLflow's registry has it.")
     registered_by: str
     created_at: datetime
+
+
+class DeviationOut(BaseModel):
+    """A difference between MLflow's registry and what Vigie told it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    model: str
+    kind: str = Field(examples=["alias_moved"])
+    version: str = Field(description="Vigie's version; empty for what is not of one.")
+    key: str = Field(description="The alias or tag.", examples=["champion"])
+    expected: str | None = Field(description="As MLflow was told; a version is MLflow's number.")
+    found: str | None = Field(description="As MLflow has it; null for nothing.")
+    severity: Literal["warning", "critical"]
+    detected_at: datetime
+    repair_asked_at: datetime | None
+    repair_asked_by: str | None
+    resolved_at: datetime | None
+    resolution: Literal["repaired", "overwritten", "reverted"] | None
+
+    @classmethod
+    def of(cls, deviation: Deviation, model: str) -> "DeviationOut":
+        """A stored deviation of the model of that name."""
+        return cls.model_validate({**deviation.model_dump(), "model": model})
+
+
+class RepairIn(Body):
+    """Why MLflow is put right."""
+
+    reason: Reason = Field(examples=["Moved by hand in MLflow's UI; nobody had decided that."])
 
 
 class Measured(BaseModel):

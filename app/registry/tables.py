@@ -23,6 +23,11 @@ class Model(SQLModel, table=True):
     champion: str | None = None
     canary: str | None = None
     created_at: datetime = Field(sa_type=Utc)
+    # MLflow's number under each alias, as it was told last; None where that is not certain.
+    mirrored: dict[str, str] | None = Field(default=None, sa_type=Json)
+    mirrored_at: datetime | None = Field(default=None, sa_type=Utc)
+    # Grows whenever that becomes uncertain: what was told before then counts no more.
+    mirror_epoch: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class ModelVersion(SQLModel, table=True):
@@ -44,8 +49,101 @@ class ModelVersion(SQLModel, table=True):
     artifact_uri: str | None = None
     note: str | None = None
     mlflow_version: str | None = None  # set once the registry has it
+    mirrored_tags: dict[str, str] | None = Field(default=None, sa_type=Json)  # as MLflow was told
+    mirrored_source: str | None = None
     registered_by: str
     created_at: datetime = Field(sa_type=Utc)
+
+
+class Deviation(SQLModel, table=True):
+    """A difference between MLflow's registry and what Vigie told it, until it is gone again."""
+
+    __tablename__ = "registry_deviations"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('model_deleted', 'version_deleted', 'alias_moved', 'tag_changed',"
+            " 'source_changed')",
+            name="kind",
+        ),
+        Index(
+            "uq_registry_deviations_open",
+            "model_id",
+            "kind",
+            "version",
+            "key",
+            unique=True,
+            sqlite_where=text("resolved_at IS NULL"),
+            postgresql_where=text("resolved_at IS NULL"),
+        ),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id", index=True)
+    model_id: UUID = Field(foreign_key="models.id")
+    kind: str
+    version: str = ""  # Vigie's; "" for what is not of one version
+    key: str = ""  # the alias or tag
+    expected: str | None = None
+    found: str | None = None
+    severity: str
+    detected_at: datetime = Field(sa_type=Utc)
+    repair_asked_at: datetime | None = Field(default=None, sa_type=Utc)
+    repair_asked_by: str | None = None
+    resolved_at: datetime | None = Field(default=None, sa_type=Utc)
+    resolution: str | None = None  # Resolution
+
+
+class LoggedRound(SQLModel, table=True):
+    """What MLflow knows of a round: its metrics as they were logged, and in which MLflow run."""
+
+    __tablename__ = "logged_rounds"
+    __table_args__ = (Index("ix_logged_rounds_run", "federation_id", "model", "run"),)
+
+    round_id: UUID = Field(foreign_key="rounds.id", primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id")
+    model: str
+    run: str
+    mlflow_run: str
+    metrics: dict[str, float] = Field(sa_type=Json)
+    evaluated_at: datetime = Field(sa_type=Utc)  # the round's, when that was logged
+    logged_at: datetime = Field(sa_type=Utc)
+
+
+class InventoryEntry(SQLModel, table=True):
+    """What a model is for, who answers for it, how critical it is, and when it is reviewed."""
+
+    __tablename__ = "inventory_entries"
+    __table_args__ = (
+        CheckConstraint("criticality IN ('low', 'medium', 'high', 'critical')", name="criticality"),
+        CheckConstraint(
+            "last_review_outcome IN ('fit', 'fit_with_conditions', 'unfit')", name="outcome"
+        ),
+    )
+
+    model_id: UUID = Field(foreign_key="models.id", primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id", index=True)
+    purpose: str
+    data_used: str
+    used_by: str
+    owner: str
+    developer: str
+    validator: str
+    family: str | None = None
+    feeds: list[str] = Field(sa_type=Json)
+    documentation: list[dict[str, str]] = Field(sa_type=Json)
+    answers: dict[str, str] = Field(sa_type=Json)
+    materiality: float  # per cent
+    risk: float  # per cent
+    criticality: str
+    review_every_days: int
+    last_review_at: datetime | None = Field(default=None, sa_type=Utc)
+    last_review_by: str | None = None
+    last_review_outcome: str | None = None
+    last_review_note: str | None = None
+    next_review_at: datetime = Field(sa_type=Utc, index=True)
+    reminded_at: datetime | None = Field(default=None, sa_type=Utc)  # that it is overdue
+    changed_at: datetime = Field(sa_type=Utc)
+    changed_by: str
 
 
 class Promotion(SQLModel, table=True):

@@ -232,6 +232,15 @@ def replace_aggregates(
     session.add_all(aggregates)
 
 
+def aggregates_of(session: Session, round_ids: Sequence[UUID]) -> dict[UUID, list[RoundAggregate]]:
+    """The aggregates of each of these rounds."""
+    query = select(RoundAggregate).where(col(RoundAggregate.round_id).in_(round_ids))
+    found: dict[UUID, list[RoundAggregate]] = {round_id: [] for round_id in round_ids}
+    for aggregate in session.exec(query):
+        found[aggregate.round_id].append(aggregate)
+    return found
+
+
 def replace_refusals(
     session: Session, round_id: UUID, code: str, refusals: Sequence[Refusal]
 ) -> None:

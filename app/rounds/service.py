@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlmodel import Session
 
-from app.core import clock
+from app.core import clock, outbox
 from app.core.errors import NotFoundError
 from app.rounds import records, reports, repository
 from app.rounds.aggregating import aggregate
@@ -18,11 +18,14 @@ from app.rounds.records import Mine, Records
 from app.rounds.reports import ClientReport
 from app.rounds.retention import forget
 from app.rounds.schemas import Phase
-from app.rounds.tables import Refusal, ReportBlock, Round
+from app.rounds.tables import Refusal, ReportBlock, Round, RoundAggregate
 from app.rounds.withdrawals import Withdrawn, withdraw
+
+LOG = "registry.log_rounds"
 
 __all__ = [
     "EVALUATE",
+    "LOG",
     "MEDIA_TYPES",
     "Address",
     "Checked",
@@ -68,10 +71,11 @@ def received(session: Session, round_id: UUID) -> Round:
 
 
 def mark_evaluated(session: Session, round_: Round) -> None:
-    """Note that the round was judged."""
+    """Note that the round was judged, and have MLflow told of what it says."""
     round_.evaluated_at = clock.now()
     session.add(round_)
     repository.mark_evaluated(session, round_.id)
+    outbox.enqueue(session, LOG, round_.id, step=round_.evaluated_at.isoformat())
 
 
 def recent(
@@ -121,6 +125,11 @@ def records_of_round(
 ) -> Records:
     """The client records of a round, as far as they came until then, or now; of some clients."""
     return records.read(repository.blocks_of(session, [round_id], until), mine)
+
+
+def aggregates_of(session: Session, round_ids: Sequence[UUID]) -> dict[UUID, list[RoundAggregate]]:
+    """What the clients of each of these rounds said together; nothing that may not be shown."""
+    return repository.aggregates_of(session, round_ids)
 
 
 def refusals_by_round(session: Session, round_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:

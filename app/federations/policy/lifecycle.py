@@ -51,3 +51,12 @@ class CanaryPolicy(PolicyPart):
         default=0.005, ge=0, description="Log loss (nats per example) that the candidate may lose."
     )
     confidence: Probability = Field(default=0.95, description="Of intervals and tests.")
+
+
+class RegistryPolicy(PolicyPart):
+    """What follows when MLflow's registry was changed behind Vigie's back."""
+
+    on_deviation: Literal["raise", "repair"] = Field(
+        default="raise",
+        description="`raise` tells people and leaves MLflow as it is; `repair` puts it right, too.",
+    )
