@@ -12,6 +12,7 @@ from app.core.settings import Settings
     FORGET_RECORDS,
     SEND_OVERDUE,
     CATCH_UP,
+    ASK_BY_CALENDAR,
 ) = (
     "periodic.sweep",
     "periodic.release_leases",
@@ -20,10 +21,11 @@ from app.core.settings import Settings
     "periodic.forget_records",
     "periodic.send_overdue",
     "periodic.catch_up",
+    "periodic.ask_by_calendar",
 )
 LEASE_CHECK_SECONDS, ALERT_REPEAT_SECONDS = 10.0, 60.0
 ROUND_CHECK_SECONDS, RETENTION_SECONDS = 10.0, 3600.0
-OVERDUE_SECONDS, CATCH_UP_SECONDS = 2.0, 30.0
+OVERDUE_SECONDS, CATCH_UP_SECONDS, CALENDAR_SECONDS = 2.0, 30.0, 60.0
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -38,5 +40,6 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
             (FORGET_RECORDS, RETENTION_SECONDS),
             (SEND_OVERDUE, OVERDUE_SECONDS),
             (CATCH_UP, CATCH_UP_SECONDS),
+            (ASK_BY_CALENDAR, CALENDAR_SECONDS),
         )
     }

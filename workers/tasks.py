@@ -10,9 +10,10 @@ from app.core.database import Database, database
 from app.core.outbox import Delivery
 from app.core.settings import settings
 from app.drift import reporting, retention, shards
-from app.incidents import delivery, notices, oncall
+from app.incidents import aftermath, delivery, notices, oncall
 from app.incidents import service as incidents
 from app.incidents.alertmanager import post_alerts
+from app.incidents.asking import ASSESS
 from app.incidents.notices import ANNOUNCE, ANNOUNCE_REQUEST, DELIVER
 from app.incidents.sending import Limits
 from app.registry import mirroring, promoting, rolling_back
@@ -24,6 +25,7 @@ from workers.effects import Effect, External, Local
 from workers.lanes import InLanes, Lanes
 from workers.relay import relay_due
 from workers.schedule import (
+    ASK_BY_CALENDAR,
     CATCH_UP,
     CLOSE_ROUNDS,
     FORGET_RECORDS,
@@ -73,6 +75,7 @@ EFFECTS: dict[str, Effect] = {
     ),
     shards.CONCLUDE: Local(incidents.on_shards_judged),
     "incidents.on_promotion_applied": Local(incidents.on_promotion_applied),
+    ASSESS: Local(aftermath.assess),
     ANNOUNCE: Local(_announce),
     ANNOUNCE_REQUEST: Local(notices.announce_request),
     DELIVER: _deliver(),
@@ -111,6 +114,16 @@ def release_leases() -> None:
     """Give claimed requests whose lease ran out back, and expire unclaimed ones."""
     with _database().session_scope() as session:
         retraining.release_expired(session)
+
+
+@app.task(name=ASK_BY_CALENDAR)
+def ask_by_calendar() -> None:
+    """Ask for the retraining that time makes due: by calendar, or after quiet hours."""
+    with _database().session_scope() as session:
+        aftermath.ask_again(session)
+    with _database().session_scope() as session:
+        retraining.consider_all_schedules(session)
+    sweep()
 
 
 @app.task(name=CLOSE_ROUNDS)

@@ -8,8 +8,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 
+from app.console import retraining as retraining_forms
 from app.console import session as sessions
 from app.console.access import Visitor, form_of, reader
+from app.console.forms import Reason
 from app.console.pages.federation import federation_page
 from app.console.pages.incident import incident_page
 from app.console.pages.overview import overview
@@ -41,7 +43,6 @@ SignedInForm = Annotated[Visitor, Depends(form_of())]
 Handler = Annotated[Visitor, Depends(form_of(Permission.HANDLE_INCIDENTS))]
 Requester = Annotated[Visitor, Depends(form_of(Permission.REQUEST_RETRAINING))]
 Decider = Annotated[Visitor, Depends(form_of(Permission.DECIDE_PROMOTIONS))]
-Reason = Annotated[str, Form(min_length=1, max_length=1000, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
 LOCAL = r"^/[A-Za-z0-9._/-]*$"
 Local = Annotated[str, Form(pattern=LOCAL, max_length=300)]
 
@@ -246,6 +247,9 @@ def reject(
     row = visitor.federation(session, federation)
     registry.reject(session, row, promotion_id, visitor.name, reason)
     return _to(f"/f/{federation}/promotions/{promotion_id}")
+
+
+router.include_router(retraining_forms.router)
 
 
 @router.get("/f/{path:path}")

@@ -25,6 +25,7 @@ from app.incidents.messages import (
     told_of,
     told_of_digest,
     told_of_drill,
+    told_of_no_help,
     told_of_request,
     told_of_test,
 )
@@ -35,9 +36,11 @@ from app.incidents.states import Event
 from app.incidents.tables import Announcement, Notice
 from app.retraining.schemas import RetrainRequestOut
 
+OF_REQUESTS = (Event.RETRAINING_REQUESTED, Event.RETRAINING_PROPOSED)
 TONES = {
     Event.RESOLVED: "success",
     Event.RETRAINING_REQUESTED: "info",
+    Event.RETRAINING_PROPOSED: "info",
     Event.DIGEST: "info",
     Event.DRILL: "info",
     Event.TEST: "info",
@@ -64,9 +67,9 @@ def _telling(
     session: Session, announcement: Announcement, federation: str, settings: Settings
 ) -> Telling:
     event = Event(announcement.event)
-    if event is Event.RETRAINING_REQUESTED:
+    if event in OF_REQUESTS:
         request = repository.request_of_announcement(session, announcement)
-        return told_of_request(request, federation, settings)
+        return told_of_request(request, event, federation, settings)
     if event is Event.DIGEST:
         ids = [UUID(text) for text in announcement.detail["incidents"]]
         return told_of_digest(repository.incidents_with_ids(session, ids), federation, settings)
@@ -75,6 +78,8 @@ def _telling(
     if event is Event.TEST:
         return told_of_test(announcement, federation, settings)
     incident = repository.incident_of_announcement(session, announcement)
+    if event is Event.RETRAINING_DID_NOT_HELP:
+        return told_of_no_help(announcement, incident, federation, settings)
     assert incident is not None, "these events are of incidents"
     return told_of(incident, event, federation, settings)
 

@@ -15,7 +15,7 @@ S = IncidentState
 NEXT: dict[IncidentState, frozenset[IncidentState]] = {
     S.OPEN: frozenset({S.ACKNOWLEDGED, S.RESOLVED}),
     S.ACKNOWLEDGED: frozenset({S.RESOLVED}),
-    S.RESOLVED: frozenset(),
+    S.RESOLVED: frozenset({S.OPEN}),  # only where retraining closed it and did not help
 }
 
 
@@ -51,6 +51,8 @@ class Event(StrEnum):
     UNACKNOWLEDGED = "unacknowledged"  # nobody took it on in time
     RESOLVED = "resolved"
     RETRAINING_REQUESTED = "retraining_requested"
+    RETRAINING_PROPOSED = "retraining_proposed"  # a person has to say yes first
+    RETRAINING_DID_NOT_HELP = "retraining_did_not_help"
     DIGEST = "digest"  # what waited for the day's one message
     DRILL = "drill"
     TEST = "test"  # of one webhook
@@ -64,6 +66,8 @@ class WebhookEvent(StrEnum):
     UNACKNOWLEDGED = "incident.unacknowledged"
     RESOLVED = "incident.resolved"
     RETRAINING_REQUESTED = "retraining.requested"
+    RETRAINING_PROPOSED = "retraining.proposed"
+    RETRAINING_DID_NOT_HELP = "retraining.did_not_help"
 
 
 class NoticeState(StrEnum):

@@ -1,6 +1,6 @@
 """The registry's decisions: versions, their comparison, and promotions (each in its own file)."""
 
-from app.registry.canary import comparison
+from app.registry.canary import comparison, comparison_of
 from app.registry.promotions import (
     approve,
     draft_promotion,
@@ -24,6 +24,7 @@ from app.registry.versions import (
 __all__ = [
     "approve",
     "comparison",
+    "comparison_of",
     "draft_promotion",
     "ensure_model",
     "get_promotion",

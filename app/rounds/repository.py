@@ -127,6 +127,30 @@ def between(
     return list(session.exec(query.order_by(*newest_first).limit(limit)))
 
 
+def newest_in_phase(
+    session: Session, federation_id: UUID, model: str, phase: str, limit: int
+) -> list[Round]:
+    """A model's newest rounds of a phase, of any version, newest first."""
+    query = select(Round).where(
+        Round.federation_id == federation_id,
+        Round.model == model,
+        Round.phase == phase,
+        col(Round.state).in_(WHOLE),
+    )
+    newest_first = (column.desc() for column in IN_ORDER)
+    return list(session.exec(query.order_by(*newest_first).limit(limit)))
+
+
+def aggregates_of(
+    session: Session, round_ids: Sequence[UUID], measured: str
+) -> list[RoundAggregate]:
+    """What was measured in these rounds of their version (`model`) or its candidate (`canary`)."""
+    query = select(RoundAggregate).where(
+        col(RoundAggregate.round_id).in_(round_ids), RoundAggregate.measured == measured
+    )
+    return list(session.exec(query))
+
+
 def whole(session: Session, federation_id: UUID) -> list[Round]:
     """A federation's whole rounds, in the order in which they came."""
     query = select(Round).where(Round.federation_id == federation_id, col(Round.state).in_(WHOLE))

@@ -18,7 +18,7 @@ from app.rounds.records import Mine, Records
 from app.rounds.reports import ClientReport
 from app.rounds.retention import forget
 from app.rounds.schemas import Phase
-from app.rounds.tables import Refusal, ReportBlock, Round
+from app.rounds.tables import Refusal, ReportBlock, Round, RoundAggregate
 from app.rounds.withdrawals import Withdrawn, withdraw
 
 __all__ = [
@@ -108,6 +108,23 @@ def newest_fits(session: Session, round_: Round, limit: int) -> list[Round]:
         session, round_.federation_id, round_.model, round_.version, steps, limit, phases
     )
     return found[::-1]
+
+
+def newest_in_phase(
+    session: Session, federation_id: UUID, model: str, phase: Phase, limit: int
+) -> list[Round]:
+    """A model's newest rounds of a phase, of any version, newest first."""
+    return repository.newest_in_phase(session, federation_id, model, phase.value, limit)
+
+
+def aggregates_of(
+    session: Session, round_ids: Sequence[UUID], measured: str = "model"
+) -> list[RoundAggregate]:
+    """What was measured in these rounds of their version (`model`) or its candidate (`canary`).
+
+    All of it may be shown.
+    """
+    return repository.aggregates_of(session, round_ids, measured)
 
 
 def records_of_round(
