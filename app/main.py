@@ -25,6 +25,7 @@ from app.incidents import service as incident_service
 from app.incidents.router import router as incidents
 from app.registry.router import router as registry
 from app.retraining.router import router as retraining
+from app.retraining.waiting import Waiters
 from app.rounds import service as round_service
 from app.rounds.router import PUSHED_SCHEMAS
 from app.rounds.router import router as rounds
@@ -59,9 +60,10 @@ SOURCES = (
 
 
 @asynccontextmanager
-async def _serving(_app: FastAPI) -> AsyncIterator[None]:
+async def _serving(app: FastAPI) -> AsyncIterator[None]:
     with collected_seldom():
         yield
+    app.state.waiters.close()
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -79,6 +81,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.database = database(settings.database)
     app.state.pressure = Pressure(settings)
+    app.state.waiters = Waiters()
     app.add_middleware(Gunzip, limit=settings.max_body_bytes)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     problems.install(app)

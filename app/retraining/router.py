@@ -1,11 +1,14 @@
 """HTTP of retrain requests."""
 
+import time
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response, status
+from fastapi import APIRouter, Depends, Query, Request, Response, status
+from fastapi.concurrency import run_in_threadpool
 
-from app.core.http import ReadSession, WriteSession
+from app.core.database import Database
+from app.core.http import DatabaseDep, ReadSession, WriteSession
 from app.federations.dependencies import Access, in_federation
 from app.federations.roles import Permission
 from app.registry import service as registry
@@ -24,6 +27,7 @@ from app.retraining.schemas import (
     RetrainRequestOut,
 )
 from app.retraining.tables import RetrainingDecision, RetrainingOutcome, RetrainRequest
+from app.retraining.waiting import Waiters
 
 router = APIRouter(prefix="/v1/federations/{federation}/retrain-requests", tags=["retraining"])
 
@@ -66,13 +70,29 @@ def list_decisions(
     response_model=RetrainRequestOut,
     responses={status.HTTP_204_NO_CONTENT: {"description": "No request is waiting."}},
 )
-def claim_request(
-    body: ClaimIn, access: Trainer, session: WriteSession
-) -> RetrainRequest | Response:
-    """Claim the model's waiting request under a lease, which `progress` renews."""
-    federation = access.federation(session)
-    claimed = service.claim(session, federation, body.model, body.claimer, body.lease_seconds)
-    return claimed or Response(status_code=status.HTTP_204_NO_CONTENT)
+async def claim_request(
+    request: Request, body: ClaimIn, access: Trainer, database: DatabaseDep
+) -> RetrainRequestOut | Response:
+    """Claim the model's waiting request under a lease, which `progress` renews.
+
+    With `wait` the answer that there is none comes only after so many seconds.
+    """
+    waiters: Waiters = request.app.state.waiters
+    ends = time.monotonic() + body.wait
+    while (claimed := await run_in_threadpool(_claim, database, access, body)) is None:
+        left, key = ends - time.monotonic(), (access.as_called.id, body.model)
+        woken = left > 0 and await waiters.wait(database, key, left)
+        if not woken or await request.is_disconnected():
+            return Response(status_code=status.HTTP_204_NO_CONTENT)
+    return claimed
+
+
+def _claim(database: Database, access: Access, body: ClaimIn) -> RetrainRequestOut | None:
+    """One try, in a transaction of its own: none is open while somebody waits."""
+    with database.session_scope() as session:
+        federation = access.federation(session)
+        found = service.claim(session, federation, body.model, body.claimer, body.lease_seconds)
+        return None if found is None else RetrainRequestOut.model_validate(found)
 
 
 @router.get("/{request_id}", response_model=RetrainRequestOut)

@@ -15,6 +15,8 @@ from app.rounds.schemas import MAX_INT, Sha256
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", min_length=1, max_length=1000)]
 
+LONGEST_WAIT = 50  # seconds; proxies give up after 60
+
 
 class RequestState(StrEnum):
     """Where a retrain request is."""
@@ -42,6 +44,13 @@ class ClaimIn(Body):
     model: Slug
     claimer: Slug = Field(description="Who claims; no host name, please.", examples=["fl-1"])
     lease_seconds: int = Field(default=60, ge=1, le=86_400)
+    wait: float = Field(
+        default=0,
+        ge=0,
+        le=LONGEST_WAIT,
+        allow_inf_nan=False,
+        description="Seconds until the answer that none waits; one that comes is answered at once.",
+    )
 
 
 class ProgressIn(Body):

@@ -32,8 +32,8 @@ class Wire:
             "Accept": "application/json, application/problem+json",
         }
 
-    def request(self, call: Call[Any]) -> dict[str, Any]:
-        """Return the arguments of ``httpx``'s ``request``."""
+    def request(self, call: Call[Any], usual: httpx.Timeout) -> dict[str, Any]:
+        """Return the arguments of ``httpx``'s ``request``; ``usual`` is how long calls may take."""
         content, headers = call.body.packed() if call.body else (None, {})
         return {
             "method": call.method,
@@ -41,6 +41,7 @@ class Wire:
             "params": call.params,
             "content": content,
             "headers": headers,
+            "timeout": _longer(usual, call.held),
         }
 
     def result(self, call: Call[T], response: httpx.Response, sent: float) -> T:
@@ -60,6 +61,11 @@ class Wire:
         """Return the error to raise when no answer came."""
         reason = str(error) or type(error).__name__
         return VigieUnreachable(f"{self.url} gives no answer: {reason}")
+
+
+def _longer(usual: httpx.Timeout, held: float) -> httpx.Timeout:
+    read = None if usual.read is None else usual.read + held
+    return httpx.Timeout(connect=usual.connect, read=read, write=usual.write, pool=usual.pool)
 
 
 def _checked_url(url: str) -> str:
