@@ -28,6 +28,7 @@ from app.people.router import router as people
 from app.registry.inventory_router import router as inventory
 from app.registry.router import router as registry
 from app.retraining.router import router as retraining
+from app.retraining.waiting import Waiters
 from app.rounds import service as round_service
 from app.rounds.router import PUSHED_SCHEMAS
 from app.rounds.router import router as rounds
@@ -62,9 +63,10 @@ SOURCES = (
 
 
 @asynccontextmanager
-async def _serving(_app: FastAPI) -> AsyncIterator[None]:
+async def _serving(app: FastAPI) -> AsyncIterator[None]:
     with collected_seldom():
         yield
+    app.state.waiters.close()
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -82,6 +84,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.database = database(settings.database)
     app.state.pressure = Pressure(settings)
+    app.state.waiters = Waiters()
     app.add_middleware(Gunzip, limit=settings.max_body_bytes)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     problems.install(app)

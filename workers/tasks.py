@@ -12,9 +12,10 @@ from app.core.database import Database, database
 from app.core.outbox import MAX_IN_FLIGHT, Delivery
 from app.core.settings import settings
 from app.drift import reporting, retention, shards
-from app.incidents import delivery, governance, notices, oncall
+from app.incidents import aftermath, delivery, governance, notices, oncall
 from app.incidents import service as incidents
 from app.incidents.alertmanager import post_alerts
+from app.incidents.asking import ASSESS
 from app.incidents.notices import ANNOUNCE, ANNOUNCE_REQUEST, DELIVER
 from app.incidents.sending import Limits
 from app.registry import (
@@ -38,6 +39,7 @@ from workers.outages import Behind, Gate
 from workers.reconciliation import look_at_all
 from workers.relay import relay_due
 from workers.schedule import (
+    ASK_BY_CALENDAR,
     CATCH_UP,
     CLOSE_ROUNDS,
     FORGET_RECORDS,
@@ -108,6 +110,7 @@ EFFECTS: dict[str, Effect] = {
     ),
     shards.CONCLUDE: Local(incidents.on_shards_judged),
     "incidents.on_promotion_applied": Local(incidents.on_promotion_applied),
+    ASSESS: Local(aftermath.assess),
     ANNOUNCE: Local(_announce),
     deviations.ANNOUNCE: Local(governance.announce_deviation),
     inventory.REMIND: Local(governance.announce_review),
@@ -155,6 +158,16 @@ def release_leases() -> None:
     """Give claimed requests whose lease ran out back, and expire unclaimed ones."""
     with _database().session_scope() as session:
         retraining.release_expired(session)
+
+
+@app.task(name=ASK_BY_CALENDAR)
+def ask_by_calendar() -> None:
+    """Ask for the retraining that time makes due: by calendar, or after quiet hours."""
+    with _database().session_scope() as session:
+        aftermath.ask_again(session)
+    with _database().session_scope() as session:
+        retraining.consider_all_schedules(session)
+    sweep()
 
 
 @app.task(name=CLOSE_ROUNDS)

@@ -11,7 +11,7 @@ from app.core.database import Json, Utc
 
 
 revision = "0011"
-down_revision = "0006"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

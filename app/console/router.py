@@ -7,9 +7,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, Response
 from fastapi.responses import FileResponse, RedirectResponse
 
+from app.console import retraining as retraining_forms
 from app.console.access import Visitor, form_of, reader
 from app.console.account import router as account
 from app.console.cookies import from_our_pages
+from app.console.forms import Reason
 from app.console.pages.federation import federation_page
 from app.console.pages.incident import incident_page
 from app.console.pages.overview import overview
@@ -41,7 +43,6 @@ Reader = Annotated[Visitor, Depends(reader)]
 Handler = Annotated[Visitor, Depends(form_of(Permission.HANDLE_INCIDENTS))]
 Requester = Annotated[Visitor, Depends(form_of(Permission.REQUEST_RETRAINING))]
 Decider = Annotated[Visitor, Depends(form_of(Permission.DECIDE_PROMOTIONS))]
-Reason = Annotated[str, Form(min_length=1, max_length=1000, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
 
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
@@ -198,6 +199,9 @@ def reject(
     row = visitor.federation(session, federation)
     registry.reject(session, row, promotion_id, visitor.name, reason)
     return _to(f"/f/{federation}/promotions/{promotion_id}")
+
+
+router.include_router(retraining_forms.router)
 
 
 @router.get("/f/{path:path}")

@@ -1,6 +1,7 @@
 """From a notice to the message that is sent: all that it needs is read before it goes out."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from app.incidents.messages import (
     told_of,
     told_of_digest,
     told_of_drill,
+    told_of_no_help,
     told_of_request,
     told_of_test,
 )
@@ -36,9 +38,11 @@ from app.incidents.states import Event
 from app.incidents.tables import Announcement, Notice
 from app.retraining.schemas import RetrainRequestOut
 
+OF_REQUESTS = (Event.RETRAINING_REQUESTED, Event.RETRAINING_PROPOSED)
 TONES = {
     Event.RESOLVED: "success",
     Event.RETRAINING_REQUESTED: "info",
+    Event.RETRAINING_PROPOSED: "info",
     Event.DIGEST: "info",
     Event.DRILL: "info",
     Event.TEST: "info",
@@ -61,23 +65,30 @@ def carrier_of(session: Session, notice: Notice, settings: Settings) -> Carrier:
     return _to_apprise(session, notice, announcement, federation, telling)
 
 
+# What an announcement of these says is all in itself.
+_OF_THEMSELVES: dict[Event, Callable[[Announcement, str, Settings], Telling]] = {
+    Event.DRILL: told_of_drill,
+    Event.REGISTRY_DEVIATED: told_of_governance,
+    Event.REVIEW_OVERDUE: told_of_governance,
+    Event.TEST: told_of_test,
+}
+
+
 def _telling(
     session: Session, announcement: Announcement, federation: str, settings: Settings
 ) -> Telling:
     event = Event(announcement.event)
-    if event is Event.RETRAINING_REQUESTED:
+    if (of_themselves := _OF_THEMSELVES.get(event)) is not None:
+        return of_themselves(announcement, federation, settings)
+    if event in OF_REQUESTS:
         request = repository.request_of_announcement(session, announcement)
-        return told_of_request(request, federation, settings)
+        return told_of_request(request, event, federation, settings)
     if event is Event.DIGEST:
         ids = [UUID(text) for text in announcement.detail["incidents"]]
         return told_of_digest(repository.incidents_with_ids(session, ids), federation, settings)
-    if event is Event.DRILL:
-        return told_of_drill(announcement, federation, settings)
-    if event in (Event.REGISTRY_DEVIATED, Event.REVIEW_OVERDUE):
-        return told_of_governance(announcement, federation, settings)
-    if event is Event.TEST:
-        return told_of_test(announcement, federation, settings)
     incident = repository.incident_of_announcement(session, announcement)
+    if event is Event.RETRAINING_DID_NOT_HELP:
+        return told_of_no_help(announcement, incident, federation, settings)
     assert incident is not None, "these events are of incidents"
     return told_of(incident, event, federation, settings)
 

@@ -47,15 +47,40 @@ def told_of(incident: Incident, event: Event, federation: str, settings: Setting
     )
 
 
-def told_of_request(request: RetrainRequest, federation: str, settings: Settings) -> Telling:
-    """The message that retraining is asked for."""
+def told_of_no_help(
+    announcement: Announcement, incident: Incident | None, federation: str, settings: Settings
+) -> Telling:
+    """The message that a retraining did not help."""
+    about = f": {incident.title}" if incident else ""
+    links = links_of(incident, federation, settings) if incident else {}
     return Telling(
-        title=f"Retraining of {request.model} is asked for",
+        title=f"Retraining did not help{about}",
         points={
-            "Why": request.reason,
-            "What": f"start from version {request.base_version}; the plan is in the request",
-            "Next": f"claim it before {request.expires_at:%Y-%m-%d %H:%M} UTC",
+            "Why": announcement.detail["why"],
+            "Next": "look for another cause (wrong labels, a fault in the data); the policy does"
+            " not ask again by itself until somebody allows it",
         },
+        links=links or {"Console": home_of(federation, settings)},
+    )
+
+
+def told_of_request(
+    request: RetrainRequest, event: Event, federation: str, settings: Settings
+) -> Telling:
+    """The message that retraining is asked for, or waits for a person's yes."""
+    proposed = event is Event.RETRAINING_PROPOSED
+    asked = "waits for a yes" if proposed else "is asked for"
+    until = f"before {request.expires_at:%Y-%m-%d %H:%M} UTC"
+    points = {
+        "Why": request.reason,
+        "What": f"start from version {request.base_version}; the plan is in the request",
+        "Sum": (request.benefit or {}).get("sentence", ""),
+        "Proposal": (request.proposal or {}).get("why", "") if proposed else "",
+        "Next": f"approve it or cancel it {until}" if proposed else f"claim it {until}",
+    }
+    return Telling(
+        title=f"Retraining of {request.model} {asked}",
+        points={name: text for name, text in points.items() if text},
         links={"Console": home_of(federation, settings)},
     )
 

@@ -26,6 +26,8 @@ TYPES = {
     Event.RETRAINING_REQUESTED: WebhookEvent.RETRAINING_REQUESTED,
     Event.REGISTRY_DEVIATED: WebhookEvent.REGISTRY_DEVIATED,
     Event.REVIEW_OVERDUE: WebhookEvent.REVIEW_OVERDUE,
+    Event.RETRAINING_PROPOSED: WebhookEvent.RETRAINING_PROPOSED,
+    Event.RETRAINING_DID_NOT_HELP: WebhookEvent.RETRAINING_DID_NOT_HELP,
 }
 
 
@@ -38,6 +40,7 @@ def announce(session: Session, incident: Incident, event: Event) -> None:
             incident_id=incident.id,
             event=event.value,
             severity=incident.severity,
+            step=repository.times_reopened(session, incident.id),
             at=clock.now(),
         ),
     )
@@ -51,14 +54,16 @@ def announce_as(session: Session, announcement: Announcement) -> None:
 
 
 def announce_request(session: Session, request_id: UUID) -> None:
-    """Have webhooks told that retraining is asked for."""
+    """Have webhooks told that retraining is asked for, or people that it waits for their yes."""
     request = repository.request_with_id(session, request_id)
+    proposed = request.state == "proposed"
+    event = Event.RETRAINING_PROPOSED if proposed else Event.RETRAINING_REQUESTED
     announce_as(
         session,
         Announcement(
             federation_id=request.federation_id,
             request_id=request.id,
-            event=Event.RETRAINING_REQUESTED.value,
+            event=event.value,
             severity="info",
             at=clock.now(),
         ),
@@ -123,6 +128,8 @@ def _channels(
         return [plans.Target(announcement.channel)]
     event = Event(announcement.event)
     of_all = [] if event is Event.RETRAINING_REQUESTED else _of_the_installation(settings)
+    if announcement.incident_id is None and announcement.request_id is not None:
+        of_all = [target for target in of_all if target.name != ALERTMANAGER]  # it has incidents
     hooks = [
         plans.Target(WEBHOOK + webhook.name)
         for webhook in repository.webhooks_of(session, announcement.federation_id)

@@ -245,6 +245,14 @@ def open_of(session: Session, federation_id: UUID) -> list[Incident]:
     return list(session.exec(query.order_by(col(Incident.opened_at))))
 
 
+def times_reopened(session: Session, incident_id: UUID) -> int:
+    """How often retraining closed an incident and turned out not to have helped."""
+    query = select(func.count()).where(
+        Announcement.incident_id == incident_id, Announcement.event == "retraining_did_not_help"
+    )
+    return session.exec(query).one()
+
+
 def was_reminded(session: Session, incident_id: UUID, step: int) -> bool:
     """Whether a step of the alert plan was taken for an incident."""
     query = select(Announcement.id).where(

@@ -16,6 +16,7 @@ from app.federations import service as federations
 from app.federations.policy import Policy
 from app.federations.tables import Federation
 from app.incidents import feedback, repository
+from app.incidents.asking import after_round, ask_of
 from app.incidents.grouping import (
     DRIFT,
     Cause,
@@ -30,7 +31,6 @@ from app.incidents.states import NEXT, Event, IncidentState, Resolution, Severit
 from app.incidents.tables import Incident, IncidentVerdict, Notice
 from app.registry import service as registry
 from app.retraining import service as retraining
-from app.retraining.service import RetrainAsk
 from app.rounds import service as rounds
 from app.rounds.tables import Round
 
@@ -54,6 +54,7 @@ def on_round(session: Session, round_id: UUID) -> None:
     evaluation = drift.begin(session, round_)
     if evaluation is not None and evaluation.shards == 1:
         _conclude(session, round_, evaluation, known, again=again)
+    after_round(session, round_)
 
 
 def on_shards_judged(session: Session, evaluation_id: UUID) -> None:
@@ -106,7 +107,7 @@ def _follow_up(
             known = [*known, opened] if opened else known
     for incident in known:
         if incident.last_step == round_.global_step and incident.state != IncidentState.RESOLVED:
-            retraining.consider(session, federation, _ask(incident))
+            retraining.consider(session, federation, ask_of(incident))
 
 
 def on_promotion_applied(session: Session, promotion_id: UUID) -> None:
@@ -157,6 +158,16 @@ def resolve(
 def end(session: Session, incident: Incident, actor: str, resolution: Resolution) -> None:
     """Close an incident whose reason is gone."""
     _resolve(session, incident, actor, resolution)
+
+
+def reopen(session: Session, incident: Incident, actor: str, why: str) -> None:
+    """Open a resolved incident again, since what closed it did not help."""
+    before = incident.state
+    _move(incident, IncidentState.OPEN)
+    incident.acknowledged_at = incident.acknowledged_by = None
+    incident.resolved_at = incident.resolved_by = incident.resolution = None
+    incident.quiet_rounds = 0
+    _audit(session, incident, actor, "reopen", before, why)
 
 
 def list_of(
@@ -327,18 +338,6 @@ def _link(session: Session, incident: Incident, evidence: Evidence) -> None:
     session.add_all(
         IncidentVerdict(incident_id=incident.id, verdict_id=verdict.id)
         for verdict in evidence.behind
-    )
-
-
-def _ask(incident: Incident) -> RetrainAsk:
-    return RetrainAsk(
-        model=incident.model,
-        base_version=incident.version,
-        severity=incident.severity,
-        family=incident.family,
-        step=incident.last_step,
-        reason=incident.title,
-        incident_id=incident.id,
     )
 
 

@@ -15,7 +15,7 @@ S = IncidentState
 NEXT: dict[IncidentState, frozenset[IncidentState]] = {
     S.OPEN: frozenset({S.ACKNOWLEDGED, S.RESOLVED}),
     S.ACKNOWLEDGED: frozenset({S.RESOLVED}),
-    S.RESOLVED: frozenset(),
+    S.RESOLVED: frozenset({S.OPEN}),  # only where retraining closed it and did not help
 }
 
 
@@ -53,6 +53,8 @@ class Event(StrEnum):
     RETRAINING_REQUESTED = "retraining_requested"
     REGISTRY_DEVIATED = "registry_deviated"  # MLflow was changed behind Vigie's back
     REVIEW_OVERDUE = "review_overdue"  # of a model, by the inventory
+    RETRAINING_PROPOSED = "retraining_proposed"  # a person has to say yes first
+    RETRAINING_DID_NOT_HELP = "retraining_did_not_help"
     DIGEST = "digest"  # what waited for the day's one message
     DRILL = "drill"
     TEST = "test"  # of one webhook
@@ -68,6 +70,8 @@ class WebhookEvent(StrEnum):
     RETRAINING_REQUESTED = "retraining.requested"
     REGISTRY_DEVIATED = "registry.deviated"
     REVIEW_OVERDUE = "inventory.review_overdue"
+    RETRAINING_PROPOSED = "retraining.proposed"
+    RETRAINING_DID_NOT_HELP = "retraining.did_not_help"
 
 
 class NoticeState(StrEnum):

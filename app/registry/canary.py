@@ -45,6 +45,13 @@ def comparison(
     assert champion is not None  # a model with a version has one
     if candidate == champion:
         raise NotACandidateError(candidate)
+    return comparison_of(session, federation, model_name, champion, candidate)
+
+
+def comparison_of(
+    session: Session, federation: Federation, model_name: str, champion: str, candidate: str
+) -> Comparison:
+    """Two versions side by side, over all canary rounds in which one ran beside the other."""
     measured = rounds.canary_rounds(session, federation.id, model_name, champion, candidate)
     reports = rounds.reports_of(session, [round_.id for round_ in measured])
     told = list(pairs_of(measured, reports).values())

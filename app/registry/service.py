@@ -1,6 +1,6 @@
 """The registry's decisions: versions, their comparison, and promotions (each in its own file)."""
 
-from app.registry.canary import comparison
+from app.registry.canary import comparison, comparison_of
 from app.registry.inventory import (
     criticality_of,
     describe,
@@ -34,6 +34,7 @@ from app.registry.versions import (
 __all__ = [
     "approve",
     "comparison",
+    "comparison_of",
     "criticality_of",
     "describe",
     "deviation_with_id",

@@ -5,6 +5,7 @@ step of it. Logged is what may be shown of a round's clients together (`app/roun
 once: what was logged is kept, and a round that is judged again adds only what has changed.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,7 +69,9 @@ def prepare(session: Session, round_id: UUID) -> TrainingRun | None:
     if not found:
         return None
     federation = federations.get(session, round_.federation_id)
-    aggregates = rounds.aggregates_of(session, [one.id for one, _ in found])
+    aggregates: dict[UUID, list[RoundAggregate]] = defaultdict(list)
+    for aggregate in rounds.aggregates_of(session, [one.id for one, _ in found], None):
+        aggregates[aggregate.round_id].append(aggregate)
     points = tuple(_point(one, logged, aggregates[one.id]) for one, logged in found)
     name = registered_name(federation.name, round_.model)
     newest = found[-1][0]

@@ -25,3 +25,25 @@ class LeaseLostError(DomainError):
         super().__init__(
             f"{claimer} does not hold this request, which is {state}. Stop training; claim again."
         )
+
+
+class NotProposedError(DomainError):
+    """Nobody's yes is waited for."""
+
+    code = "retrain_request_not_proposed"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"This request is {state}: only a proposed one waits for a person's yes.")
+
+
+class NoRollbackProposedError(DomainError):
+    """The request proposes no rollback that could be taken."""
+
+    code = "no_rollback_proposed"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, state: str) -> None:
+        super().__init__(
+            f"This request is {state} and proposes no rollback. Draft a promotion of the version."
+        )

@@ -1,29 +1,39 @@
 """HTTP of retrain requests."""
 
+import time
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response, status
+from fastapi import APIRouter, Depends, Query, Request, Response, status
+from fastapi.concurrency import run_in_threadpool
 
-from app.core.http import ReadSession, WriteSession
+from app.core.database import Database
+from app.core.http import DatabaseDep, ReadSession, WriteSession
 from app.federations.dependencies import Access, in_federation
 from app.federations.roles import Permission
+from app.registry import service as registry
+from app.registry.schemas import PromotionOut
 from app.retraining import service
 from app.retraining.schemas import (
+    ApproveIn,
     CancelIn,
     ClaimIn,
     CompleteIn,
+    DecisionOut,
     FailIn,
+    OutcomeOut,
     ProgressIn,
     RetrainIn,
     RetrainRequestOut,
 )
-from app.retraining.tables import RetrainRequest
+from app.retraining.tables import RetrainingDecision, RetrainingOutcome, RetrainRequest
+from app.retraining.waiting import Waiters
 
 router = APIRouter(prefix="/v1/federations/{federation}/retrain-requests", tags=["retraining"])
 
 Reader = Annotated[Access, Depends(in_federation(Permission.READ))]
 Trainer = Annotated[Access, Depends(in_federation(Permission.CLAIM_RETRAINING))]
+Submitter = Annotated[Access, Depends(in_federation(Permission.SUBMIT_PROMOTIONS))]
 Requester = Annotated[Access, Depends(in_federation(Permission.REQUEST_RETRAINING))]
 
 
@@ -43,18 +53,46 @@ def list_requests(
     return service.list_of(session, access.federation(session).id, limit)
 
 
+@router.get("/decisions", response_model=list[DecisionOut])
+def list_decisions(
+    access: Reader,
+    session: ReadSession,
+    incident: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+) -> list[RetrainingDecision]:
+    """Whether retraining was asked for, and why or why not: newest first."""
+    federation = access.federation(session)
+    return service.decisions_of(session, federation.id, incident_id=incident, limit=limit)
+
+
 @router.post(
     "/claim",
     response_model=RetrainRequestOut,
     responses={status.HTTP_204_NO_CONTENT: {"description": "No request is waiting."}},
 )
-def claim_request(
-    body: ClaimIn, access: Trainer, session: WriteSession
-) -> RetrainRequest | Response:
-    """Claim the model's waiting request under a lease, which `progress` renews."""
-    federation = access.federation(session)
-    claimed = service.claim(session, federation, body.model, body.claimer, body.lease_seconds)
-    return claimed or Response(status_code=status.HTTP_204_NO_CONTENT)
+async def claim_request(
+    request: Request, body: ClaimIn, access: Trainer, database: DatabaseDep
+) -> RetrainRequestOut | Response:
+    """Claim the model's waiting request under a lease, which `progress` renews.
+
+    With `wait` the answer that there is none comes only after so many seconds.
+    """
+    waiters: Waiters = request.app.state.waiters
+    ends = time.monotonic() + body.wait
+    while (claimed := await run_in_threadpool(_claim, database, access, body)) is None:
+        left, key = ends - time.monotonic(), (access.as_called.id, body.model)
+        woken = left > 0 and await waiters.wait(database, key, left)
+        if not woken or await request.is_disconnected():
+            return Response(status_code=status.HTTP_204_NO_CONTENT)
+    return claimed
+
+
+def _claim(database: Database, access: Access, body: ClaimIn) -> RetrainRequestOut | None:
+    """One try, in a transaction of its own: none is open while somebody waits."""
+    with database.session_scope() as session:
+        federation = access.federation(session)
+        found = service.claim(session, federation, body.model, body.claimer, body.lease_seconds)
+        return None if found is None else RetrainRequestOut.model_validate(found)
 
 
 @router.get("/{request_id}", response_model=RetrainRequestOut)
@@ -95,3 +133,37 @@ def cancel_request(
     """Withdraw a request that has not ended."""
     federation = access.federation(session)
     return service.cancel(session, federation, request_id, access.actor, body.reason)
+
+
+@router.post("/{request_id}/approve", response_model=RetrainRequestOut)
+def approve_request(
+    request_id: UUID, body: ApproveIn, access: Requester, session: WriteSession
+) -> RetrainRequest:
+    """Say yes to a request that the policy only proposes; then it can be claimed."""
+    federation = access.federation(session)
+    return service.approve(session, federation, request_id, access.actor, body.reason)
+
+
+@router.post("/{request_id}/roll-back", response_model=PromotionOut)
+def roll_back_instead(
+    request_id: UUID, body: ApproveIn, access: Submitter, session: WriteSession
+) -> PromotionOut:
+    """Take the rollback that a request proposes: the promotion that is drafted instead."""
+    federation = access.federation(session)
+    draft = service.roll_back_instead(session, federation, request_id, access.actor, body.reason)
+    return PromotionOut.of(draft, registry.model_of(session, draft).name)
+
+
+@router.get("/{request_id}/outcome", response_model=OutcomeOut)
+def read_outcome(request_id: UUID, access: Reader, session: ReadSession) -> RetrainingOutcome:
+    """Whether the retraining helped; 404 while the rounds do not say."""
+    return service.outcome_of(session, access.federation(session), request_id)
+
+
+@router.post("/{request_id}/allow-again", response_model=OutcomeOut)
+def allow_again(
+    request_id: UUID, body: ApproveIn, access: Requester, session: WriteSession
+) -> RetrainingOutcome:
+    """Let the policy ask by itself again, after a retraining that did not help."""
+    federation = access.federation(session)
+    return service.allow_again(session, federation, request_id, access.actor, body.reason)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -10,14 +10,18 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from app.core.ids import Slug
 from app.federations.schemas import Body
 from app.registry.schemas import ArtifactUri, Note
+from app.retraining.deciding import Answer
 from app.rounds.schemas import MAX_INT, Sha256
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", min_length=1, max_length=1000)]
+
+LONGEST_WAIT = 50  # seconds; proxies give up after 60
 
 
 class RequestState(StrEnum):
     """Where a retrain request is."""
 
+    PROPOSED = "proposed"  # a person has to say yes first
     REQUESTED = "requested"
     CLAIMED = "claimed"
     RUNNING = "running"
@@ -40,6 +44,13 @@ class ClaimIn(Body):
     model: Slug
     claimer: Slug = Field(description="Who claims; no host name, please.", examples=["fl-1"])
     lease_seconds: int = Field(default=60, ge=1, le=86_400)
+    wait: float = Field(
+        default=0,
+        ge=0,
+        le=LONGEST_WAIT,
+        allow_inf_nan=False,
+        description="Seconds until the answer that none waits; one that comes is answered at once.",
+    )
 
 
 class ProgressIn(Body):
@@ -75,6 +86,12 @@ class CancelIn(Body):
     reason: Text
 
 
+class ApproveIn(Body):
+    """Why a person lets it go on."""
+
+    reason: Text = Field(examples=["Worth it before the winter."])
+
+
 class RetrainRequestOut(BaseModel):
     """A retrain request, and how far it has come."""
 
@@ -86,8 +103,19 @@ class RetrainRequestOut(BaseModel):
     incident_id: UUID | None
     state: RequestState
     reason: str
-    plan: dict[str, Any]
+    evidence: dict[str, Any] = Field(description="What drifted, where and since when.")
+    plan: dict[str, Any] = Field(
+        description="`rounds`, `window_rounds`, `warm_start`, `clients`, `hyperparameters`,"
+        " `success`."
+    )
+    benefit: dict[str, Any] | None = Field(
+        description="What it is expected to save and cost; `sentence` says it in words."
+    )
+    proposal: dict[str, Any] | None = Field(
+        description="Why a person has to say yes, and the version to `roll_back_to` instead."
+    )
     requested_by: str
+    approved_by: str | None
     requested_step: int
     claimed_by: str | None
     lease_until: datetime | None
@@ -97,3 +125,40 @@ class RetrainRequestOut(BaseModel):
     created_at: datetime
     expires_at: datetime
     ended_at: datetime | None
+
+
+class DecisionOut(BaseModel):
+    """Whether retraining was asked for on an occasion, and why or why not."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    model: str
+    incident_id: UUID | None
+    request_id: UUID | None
+    step: int
+    answer: Answer
+    why: str
+    benefit: dict[str, Any] | None
+    at: datetime
+
+
+class OutcomeOut(BaseModel):
+    """Whether a retraining helped, and the figures behind that."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    request_id: UUID
+    model: str
+    incident_id: UUID | None
+    base_version: str
+    result_version: str
+    answer: Literal["helped", "did_not_help", "not_measured"]
+    why: str
+    measured: dict[str, Any] = Field(
+        description="`error_before`, `error_after` and `error_if_not` (what the old version errs on"
+        " the same examples), the `gain` in log loss with its interval, by cohort, and forgetting."
+    )
+    at: datetime
+    allowed_by: str | None
+    allowed_at: datetime | None

@@ -1,100 +1,57 @@
-"""Decisions on retraining: whether to ask, who may train, what came of it."""
+"""Decisions on retraining: who may train, and what came of it; asking has files of its own."""
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 from uuid import UUID
 
 from sqlmodel import Session
 
-from app.audit import service as audit
-from app.core import clock, outbox
+from app.core import clock
 from app.core.errors import NotFoundError
-from app.core.states import advance
-from app.federations import service as federations
-from app.federations.policy import RetrainingPolicy
 from app.federations.tables import Federation
 from app.registry import service as registry
 from app.registry.schemas import VersionIn
-from app.retraining import repository
-from app.retraining.errors import LeaseLostError, RequestOpenError
+from app.retraining import outcomes, repository
+from app.retraining.approving import approve, roll_back_instead
+from app.retraining.asking import ANNOUNCE, by_hand, consider, request
+from app.retraining.deciding import BY_INCIDENT, RetrainAsk
+from app.retraining.errors import LeaseLostError
+from app.retraining.outcomes import assess, to_be_assessed
+from app.retraining.records import record
+from app.retraining.scheduling import consider_all_schedules, consider_schedule
 from app.retraining.schemas import CompleteIn, ProgressIn, RequestState
-from app.retraining.tables import RetrainRequest
-from app.rounds import service as rounds
+from app.retraining.states import HELD, end, move
+from app.retraining.tables import RetrainingDecision, RetrainingOutcome, RetrainRequest
 
 S = RequestState
-NEXT: dict[RequestState, frozenset[RequestState]] = {
-    S.REQUESTED: frozenset({S.CLAIMED, S.EXPIRED, S.CANCELLED}),
-    S.CLAIMED: frozenset({S.RUNNING, S.COMPLETED, S.FAILED, S.REQUESTED, S.CANCELLED}),
-    S.RUNNING: frozenset({S.RUNNING, S.COMPLETED, S.FAILED, S.REQUESTED, S.CANCELLED}),
-    S.COMPLETED: frozenset(),
-    S.FAILED: frozenset(),
-    S.EXPIRED: frozenset(),
-    S.CANCELLED: frozenset(),
-}
-HELD = frozenset({S.CLAIMED, S.RUNNING})
-BY_POLICY, BY_CLOCK = "policy", "clock"
-ANNOUNCE = "incidents.announce_request"  # people and FL servers are told of a request
+BY_CLOCK = "clock"
 
-
-@dataclass(frozen=True)
-class RetrainAsk:
-    """Why retraining is asked for: the version that drifted, how badly, in which round."""
-
-    model: str
-    base_version: str
-    severity: str
-    family: str
-    step: int
-    reason: str
-    incident_id: UUID | None = None
-    plan: dict[str, Any] = field(default_factory=dict)
-
-
-def consider(session: Session, federation: Federation, ask: RetrainAsk) -> RetrainRequest | None:
-    """Ask for retraining if the federation's policy says so; None if it does not.
-
-    Nothing is asked while a request for the model is open, nor within the cooldown after one.
-    """
-    policy = federations.policy_of(federation).retraining
-    wanted = (
-        policy.automatic and ask.severity in policy.severities and ask.family in policy.families
-    )
-    if not wanted or repository.is_open(session, federation.id, ask.model):
-        return None
-    newest = repository.newest_of(session, federation.id, ask.model)
-    if newest is not None and ask.step - newest.requested_step < policy.cooldown_rounds:
-        return None
-    return _ask(session, federation, ask, policy, BY_POLICY)
-
-
-def by_hand(session: Session, federation: Federation, model: str, reason: str) -> RetrainAsk:
-    """What a person asks for: the champion retrained on the newest rounds.
-
-    Raises:
-        NotFoundError: if the federation has no such model, or it has no version yet.
-    """
-    champion = registry.model_named(session, federation.id, model).champion
-    if champion is None:
-        raise NotFoundError("champion of", model)
-    newest = rounds.recent(session, federation.id, model=model, limit=1)
-    step = newest[0].global_step if newest else 0
-    return RetrainAsk(model, champion, "info", "by hand", step, reason)
-
-
-def request(
-    session: Session, federation: Federation, ask: RetrainAsk, actor: str
-) -> RetrainRequest:
-    """Ask for retraining because a person wants it.
-
-    Raises:
-        RequestOpenError: while a request for the model is open.
-    """
-    policy = federations.policy_of(federation).retraining
-    made = _ask(session, federation, ask, policy, actor)
-    if made is None:
-        raise RequestOpenError(ask.model)
-    return made
+__all__ = [
+    "ANNOUNCE",
+    "BY_INCIDENT",
+    "RetrainAsk",
+    "allow_again",
+    "approve",
+    "assess",
+    "by_hand",
+    "cancel",
+    "claim",
+    "complete",
+    "consider",
+    "consider_all_schedules",
+    "consider_schedule",
+    "decisions_of",
+    "fail",
+    "get",
+    "list_of",
+    "of_incident",
+    "outcome_of",
+    "outcomes_of_incident",
+    "progress",
+    "release_expired",
+    "request",
+    "roll_back_instead",
+    "to_be_assessed",
+]
 
 
 def claim(
@@ -114,11 +71,11 @@ def claim(
     if found.state != S.REQUESTED:
         return None
     before = found.state
-    _move(found, S.CLAIMED)
+    move(found, S.CLAIMED)
     found.claimed_by = claimer
     found.progress = {"lease_seconds": lease_seconds}
     _renew(found)
-    _audit(session, found, claimer, "claim", before)
+    record(session, found, claimer, "claim", before)
     return found
 
 
@@ -132,7 +89,7 @@ def progress(
     """
     found = _held(session, federation, request_id, body.claimer)
     before = found.state
-    _move(found, S.RUNNING)
+    move(found, S.RUNNING)
     found.progress = {
         "lease_seconds": _lease_seconds(found),
         "completed_rounds": body.completed_rounds,
@@ -142,7 +99,7 @@ def progress(
     _renew(found)
     session.add(found)
     if before != found.state:
-        _audit(session, found, body.claimer, "start", before)
+        record(session, found, body.claimer, "start", before)
     return found
 
 
@@ -178,8 +135,8 @@ def complete(
     )
     found.result_version = version.version
     found.progress = {"completed_rounds": body.rounds, "total_rounds": body.rounds}
-    _end(found, S.COMPLETED)
-    _audit(session, found, body.claimer, "complete", before)
+    end(found, S.COMPLETED)
+    record(session, found, body.claimer, "complete", before)
     return found
 
 
@@ -194,8 +151,8 @@ def fail(
     found = _held(session, federation, request_id, claimer)
     before = found.state
     found.failure = reason
-    _end(found, S.FAILED)
-    _audit(session, found, claimer, "fail", before, reason)
+    end(found, S.FAILED)
+    record(session, found, claimer, "fail", before, reason)
     return found
 
 
@@ -205,8 +162,8 @@ def cancel(
     """Withdraw a request that has not ended; a holder learns of it at its next progress call."""
     found = _locked(session, federation, request_id)
     before = found.state
-    _end(found, S.CANCELLED)
-    _audit(session, found, actor, "cancel", before, reason)
+    end(found, S.CANCELLED)
+    record(session, found, actor, "cancel", before, reason)
     return found
 
 
@@ -216,14 +173,14 @@ def release_expired(session: Session) -> int:
     lapsed = repository.with_lapsed_lease(session, at)
     for found in lapsed:
         before = found.state
-        _move(found, S.REQUESTED)
+        move(found, S.REQUESTED)
         found.claimed_by = found.lease_until = found.progress = None
-        _audit(session, found, BY_CLOCK, "release", before)
+        record(session, found, BY_CLOCK, "release", before)
     expired = repository.unclaimed_past(session, at)
     for found in expired:
         before = found.state
-        _end(found, S.EXPIRED)
-        _audit(session, found, BY_CLOCK, "expire", before)
+        end(found, S.EXPIRED)
+        record(session, found, BY_CLOCK, "expire", before)
     return len(lapsed) + len(expired)
 
 
@@ -232,45 +189,54 @@ def list_of(session: Session, federation_id: UUID, limit: int = 50) -> list[Retr
     return repository.of_federation(session, federation_id, limit)
 
 
+def of_incident(session: Session, federation_id: UUID, incident_id: UUID) -> list[RetrainRequest]:
+    """The requests that an incident made, oldest first."""
+    return repository.of_incident(session, federation_id, incident_id)
+
+
+def decisions_of(
+    session: Session, federation_id: UUID, *, incident_id: UUID | None = None, limit: int = 50
+) -> list[RetrainingDecision]:
+    """Whether retraining was asked for, and why or why not: newest first."""
+    return repository.decisions_of(session, federation_id, incident_id, limit)
+
+
+def outcome_of(session: Session, federation: Federation, request_id: UUID) -> RetrainingOutcome:
+    """Whether a retraining helped.
+
+    Raises:
+        NotFoundError: while it is open, or if there is no such request.
+    """
+    found = repository.outcome_of(session, federation.id, request_id)
+    if found is None:
+        raise NotFoundError("outcome of retrain request", request_id)
+    return found
+
+
+def outcomes_of_incident(
+    session: Session, federation_id: UUID, incident_id: UUID
+) -> list[RetrainingOutcome]:
+    """What came of the retrainings that an incident asked for, oldest first."""
+    return repository.outcomes_of_incident(session, federation_id, incident_id)
+
+
+def allow_again(
+    session: Session, federation: Federation, request_id: UUID, actor: str, why: str
+) -> RetrainingOutcome:
+    """Let the policy try again after a retraining that did not help.
+
+    Raises:
+        NotFoundError: if the request has no outcome yet.
+    """
+    return outcomes.allow_again(session, outcome_of(session, federation, request_id), actor, why)
+
+
 def get(session: Session, federation: Federation, request_id: UUID) -> RetrainRequest:
     """A federation's request by id."""
     found = repository.request_of(session, federation.id, request_id)
     if found is None:
         raise NotFoundError("retrain request", request_id)
     return found
-
-
-def _ask(
-    session: Session,
-    federation: Federation,
-    ask: RetrainAsk,
-    policy: RetrainingPolicy,
-    actor: str,
-) -> RetrainRequest | None:
-    """Make a request; None while one for the model is open, which the database itself checks."""
-    at = clock.now()
-    made = RetrainRequest(
-        federation_id=federation.id,
-        model=ask.model,
-        base_version=ask.base_version,
-        incident_id=ask.incident_id,
-        reason=ask.reason,
-        plan={
-            "rounds": policy.rounds,
-            "window_rounds": policy.window_rounds,
-            "warm_start": ask.base_version,
-            **ask.plan,
-        },
-        requested_by=actor,
-        requested_step=ask.step,
-        created_at=at,
-        expires_at=at + timedelta(hours=policy.expire_hours),
-    )
-    if not repository.insert(session, made):
-        return None
-    _audit(session, made, actor, "request", None, ask.reason)
-    outbox.enqueue(session, ANNOUNCE, made.id)
-    return made
 
 
 def _locked(session: Session, federation: Federation, request_id: UUID) -> RetrainRequest:
@@ -301,46 +267,9 @@ def _require_held(found: RetrainRequest, claimer: str) -> None:
         raise LeaseLostError(claimer, found.state)
 
 
-def _move(found: RetrainRequest, target: RequestState) -> None:
-    found.state = advance("retrain request", NEXT, RequestState(found.state), target)
-
-
-def _end(found: RetrainRequest, target: RequestState) -> None:
-    _move(found, target)
-    found.lease_until, found.ended_at = None, clock.now()
-
-
 def _renew(found: RetrainRequest) -> None:
     found.lease_until = clock.now() + timedelta(seconds=_lease_seconds(found))
 
 
 def _lease_seconds(found: RetrainRequest) -> int:
     return int((found.progress or {}).get("lease_seconds", 60))
-
-
-def _audit(
-    session: Session,
-    found: RetrainRequest,
-    actor: str,
-    verb: str,
-    before: str | None,
-    why: str | None = None,
-) -> None:
-    session.add(found)
-    lease: datetime | None = found.lease_until
-    audit.record(
-        session,
-        actor=actor,
-        action=f"retraining.{verb}",
-        entity=f"retrain_request:{found.id}",
-        federation_id=found.federation_id,
-        before={"state": before} if before else None,
-        after={
-            "state": found.state,
-            "model": found.model,
-            "claimed_by": found.claimed_by,
-            "lease_until": lease.isoformat() if lease else None,
-            "result_version": found.result_version,
-        },
-        why=why,
-    )

@@ -128,6 +128,30 @@ def between(
     return list(session.exec(query.order_by(*newest_first).limit(limit)))
 
 
+def newest_in_phase(
+    session: Session, federation_id: UUID, model: str, phase: str, limit: int
+) -> list[Round]:
+    """A model's newest rounds of a phase, of any version, newest first."""
+    query = select(Round).where(
+        Round.federation_id == federation_id,
+        Round.model == model,
+        Round.phase == phase,
+        col(Round.state).in_(WHOLE),
+    )
+    newest_first = (column.desc() for column in IN_ORDER)
+    return list(session.exec(query.order_by(*newest_first).limit(limit)))
+
+
+def aggregates_of(
+    session: Session, round_ids: Sequence[UUID], measured: str | None
+) -> list[RoundAggregate]:
+    """What was measured in these rounds of their version (`model`), its candidate, or (None) both."""
+    query = select(RoundAggregate).where(col(RoundAggregate.round_id).in_(round_ids))
+    if measured is not None:
+        query = query.where(RoundAggregate.measured == measured)
+    return list(session.exec(query))
+
+
 def whole(session: Session, federation_id: UUID) -> list[Round]:
     """A federation's whole rounds, in the order in which they came."""
     query = select(Round).where(Round.federation_id == federation_id, col(Round.state).in_(WHOLE))
@@ -230,15 +254,6 @@ def replace_aggregates(
     """Put a round's aggregates in the place of those that it had."""
     session.exec(delete(RoundAggregate).where(col(RoundAggregate.round_id) == round_id))
     session.add_all(aggregates)
-
-
-def aggregates_of(session: Session, round_ids: Sequence[UUID]) -> dict[UUID, list[RoundAggregate]]:
-    """The aggregates of each of these rounds."""
-    query = select(RoundAggregate).where(col(RoundAggregate.round_id).in_(round_ids))
-    found: dict[UUID, list[RoundAggregate]] = {round_id: [] for round_id in round_ids}
-    for aggregate in session.exec(query):
-        found[aggregate.round_id].append(aggregate)
-    return found
 
 
 def replace_refusals(

@@ -163,6 +163,7 @@ class Resources(Body):
     train_ms: Amount | None = None
     evaluate_ms: Amount | None = None
     peak_mb: Amount | None = None
+    energy_wh: Amount | None = None
 
 
 class ClientRecord(Body):

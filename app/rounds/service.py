@@ -120,16 +120,28 @@ def newest_fits(session: Session, round_: Round, limit: int) -> list[Round]:
     return found[::-1]
 
 
+def newest_in_phase(
+    session: Session, federation_id: UUID, model: str, phase: Phase, limit: int
+) -> list[Round]:
+    """A model's newest rounds of a phase, of any version, newest first."""
+    return repository.newest_in_phase(session, federation_id, model, phase.value, limit)
+
+
+def aggregates_of(
+    session: Session, round_ids: Sequence[UUID], measured: str | None = "model"
+) -> list[RoundAggregate]:
+    """What was measured in these rounds of their version (`model`), its candidate, or (None) both.
+
+    All of it may be shown.
+    """
+    return repository.aggregates_of(session, round_ids, measured)
+
+
 def records_of_round(
     session: Session, round_id: UUID, *, until: datetime | None = None, mine: Mine | None = None
 ) -> Records:
     """The client records of a round, as far as they came until then, or now; of some clients."""
     return records.read(repository.blocks_of(session, [round_id], until), mine)
-
-
-def aggregates_of(session: Session, round_ids: Sequence[UUID]) -> dict[UUID, list[RoundAggregate]]:
-    """What the clients of each of these rounds said together; nothing that may not be shown."""
-    return repository.aggregates_of(session, round_ids)
 
 
 def refusals_by_round(session: Session, round_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:

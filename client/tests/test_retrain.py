@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from vigie_client import (
     RetrainRequest,
     RetrainWorker,
     TrainedVersion,
+    Trainees,
     VigieError,
     VigieUnreachable,
 )
@@ -22,6 +24,20 @@ from vigie_client import (
 if TYPE_CHECKING:
     from conftest import Requests
 
+WIRE: dict[str, Any] = {
+    "id": "r1",
+    "model": "late-arrival",
+    "base_version": "3",
+    "incident_id": None,
+    "state": "claimed",
+    "reason": "drift",
+    "plan": {},
+    "claimed_by": "worker-1",
+    "lease_until": None,
+    "progress": None,
+    "result_version": None,
+    "created_at": "2026-01-01T00:00:00Z",
+}
 TRAINED = TrainedVersion("run-9", "b" * 64, rounds=10, note="eight weeks")
 SOON = Backoff(first=0.0)
 
@@ -266,3 +282,37 @@ def test_the_worker_names_itself_and_hides_its_key(key: str) -> None:
     with RetrainWorker("https://v.test", key, "f", "m", train_at_once) as worker:
         assert "worker-" in repr(worker)
         assert key not in repr(worker)
+
+
+def test_the_service_is_asked_to_wait_and_not_asked_again_at_once(
+    requests: Requests, work: Work
+) -> None:
+    stop = threading.Event()
+
+    def train(request: RetrainRequest, progress: Progress) -> TrainedVersion:
+        stop.set()
+        return TRAINED
+
+    requests.script["claim"] = [httpx.Response(204)]  # a service that does not wait
+    began = time.monotonic()
+    work(train).run_forever(poll_seconds=0.2, stop=stop)
+    assert [body["wait"] for body in requests.bodies("claim")] == [0.2, 0.2]
+    assert time.monotonic() - began >= 0.2
+
+
+def test_a_plan_is_read_with_what_it_leaves_out() -> None:
+    old = RetrainRequest.from_json(WIRE | {"plan": {"rounds": 7}})
+    assert (old.rounds, old.warm_start, old.hyperparameters) == (7, old.base_version, {})
+    assert (old.clients, old.success, old.evidence) == (Trainees(), {}, {})
+    plan = {
+        "rounds": 5,
+        "warm_start": "1",
+        "clients": {"which": "weighted", "cohort": "hub=EWR", "weight": 3.0},
+        "hyperparameters": {"learning-rate": 0.05},
+        "success": {"measure": "log_loss"},
+    }
+    new = RetrainRequest.from_json(WIRE | {"plan": plan, "evidence": {"since_step": 21}})
+    assert (new.rounds, new.warm_start, new.evidence) == (5, "1", {"since_step": 21})
+    assert new.clients == Trainees("weighted", "hub=EWR", 3.0)
+    assert new.hyperparameters == {"learning-rate": 0.05}
+    assert new.success == {"measure": "log_loss"}

@@ -123,12 +123,17 @@ TABLE: dict[str, Permission | None] = {  # None: any key that opens something
     f"POST {ONE}/promotions/{{promotion_id}}/roll-back": P.DECIDE_PROMOTIONS,
     f"POST {ONE}/retrain-requests": P.REQUEST_RETRAINING,
     f"GET {ONE}/retrain-requests": P.READ,
+    f"GET {ONE}/retrain-requests/decisions": P.READ,
     f"POST {ONE}/retrain-requests/claim": P.CLAIM_RETRAINING,
     f"GET {ONE}/retrain-requests/{{request_id}}": P.READ,
     f"POST {ONE}/retrain-requests/{{request_id}}/progress": P.CLAIM_RETRAINING,
     f"POST {ONE}/retrain-requests/{{request_id}}/complete": P.CLAIM_RETRAINING,
     f"POST {ONE}/retrain-requests/{{request_id}}/fail": P.CLAIM_RETRAINING,
     f"POST {ONE}/retrain-requests/{{request_id}}/cancel": P.REQUEST_RETRAINING,
+    f"POST {ONE}/retrain-requests/{{request_id}}/approve": P.REQUEST_RETRAINING,
+    f"POST {ONE}/retrain-requests/{{request_id}}/roll-back": P.SUBMIT_PROMOTIONS,
+    f"GET {ONE}/retrain-requests/{{request_id}}/outcome": P.READ,
+    f"POST {ONE}/retrain-requests/{{request_id}}/allow-again": P.REQUEST_RETRAINING,
     f"GET {ONE}/audit": P.READ_AUDIT,
 }
 OF_THE_INSTALLATION = {  # only with a role in all federations

@@ -26,6 +26,7 @@ from app.federations import service as federations
 from app.federations.roles import Role
 from app.federations.schemas import FederationIn, KeyIn
 from app.main import create_app
+from app.retraining.waiting import Key, Waiters
 
 EXAMPLES = 200
 OURS = "flights"
@@ -67,6 +68,13 @@ class House:
         )
 
 
+class Impatient(Waiters):
+    """Nobody waits for a retrain request, however long they ask to."""
+
+    async def wait(self, database: Database, key: Key, seconds: float) -> bool:
+        return False
+
+
 @pytest.fixture(scope="module")
 def house(blank_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("contract")
@@ -74,6 +82,7 @@ def house(blank_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     settings = Settings(data_dir=folder, secret="s" * 32, push_rate="1000000/second")
     app: FastAPI = create_app(settings)
     app.state.database = database = Database(settings.database)
+    app.state.waiters = Impatient()
     with TestClient(app, raise_server_exceptions=False) as client:
         yield House(client, _keys(database, settings))
     database.dispose()

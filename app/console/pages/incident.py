@@ -17,9 +17,9 @@ from app.incidents import silences
 from app.incidents.notices import is_silent
 from app.incidents.tables import Incident, Silence
 from app.retraining import service as retraining
-from app.retraining.tables import RetrainRequest
+from app.retraining.tables import RetrainingDecision, RetrainingOutcome, RetrainRequest
 
-VERDICTS_SHOWN, CLIENTS_SHOWN = 60, 40
+VERDICTS_SHOWN, CLIENTS_SHOWN, DECISIONS_SHOWN = 60, 40, 20
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,9 @@ class IncidentPage:
     silences: Sequence[Silence]  # that hold now
     next_step: str
     naming: Naming
+    decisions: Sequence[RetrainingDecision]  # on whether to retrain, newest first
+    proposed: Sequence[RetrainRequest]  # that wait for somebody's yes
+    outcomes: Sequence[RetrainingOutcome]
 
 
 def incident_page(
@@ -59,16 +62,14 @@ def incident_page(
         for silence in silences.silences_of(session, federation)
         if is_silent(incident, [silence])
     ]
-    requests = [
-        request
-        for request in retraining.list_of(session, federation.id, limit=200)
-        if request.incident_id == incident.id
-    ]
+    requests = retraining.of_incident(session, federation.id, incident.id)
+    outcomes = retraining.outcomes_of_incident(session, federation.id, incident.id)
     events = [
         *_life(incident),
         *_notices(session, incident),
         *_silenced(incident, matching),
         *_retraining(requests),
+        *(Event(one.at, f"Looked at version {one.result_version}: {one.why}") for one in outcomes),
     ]
     at = clock.now()
     return IncidentPage(
@@ -77,8 +78,13 @@ def incident_page(
         verdicts=[*behind[-VERDICTS_SHOWN:][::-1], *of_clients],
         timeline=sorted(events, key=lambda event: event.at),
         silences=[silence for silence in matching if silence.starts_at <= at < silence.ends_at],
-        next_step=_next_step(incident, requests),
+        next_step=_next_step(incident, requests, outcomes),
         naming=visitor.naming(federation),
+        decisions=retraining.decisions_of(
+            session, federation.id, incident_id=incident.id, limit=DECISIONS_SHOWN
+        ),
+        proposed=[request for request in requests if request.state == "proposed"],
+        outcomes=outcomes,
     )
 
 
@@ -115,12 +121,27 @@ def _retraining(requests: Sequence[RetrainRequest]) -> Iterator[Event]:
             yield Event(request.ended_at, f"Retraining {request.state}{made}.")
 
 
-def _next_step(incident: Incident, requests: Sequence[RetrainRequest]) -> str:
+def _next_step(
+    incident: Incident,
+    requests: Sequence[RetrainRequest],
+    outcomes: Sequence[RetrainingOutcome],
+) -> str:
     """What somebody would best do now."""
     if incident.state == "resolved":
         return "Nothing: it is resolved. The same cause would open a new incident."
     if incident.state == "open":
         return "Look at the evidence and take it on, so that others know that somebody does."
+    return _next_of_retraining(requests, outcomes)
+
+
+def _next_of_retraining(
+    requests: Sequence[RetrainRequest], outcomes: Sequence[RetrainingOutcome]
+) -> str:
+    """What comes next for an incident that somebody has taken on."""
+    if outcomes and outcomes[-1].answer == "did_not_help" and not outcomes[-1].allowed_at:
+        return "Retraining did not help. Look for another cause before anybody tries again."
+    if any(request.state == "proposed" for request in requests):
+        return "The policy proposes what a person has to decide: see below."
     for request in requests:
         if request.result_version and request.state == "completed":
             return (

@@ -16,7 +16,7 @@ from app.retraining import service as retraining
 from app.rounds import service as rounds
 from app.rounds.tables import Round
 
-OPEN_REQUESTS = frozenset({"requested", "claimed", "running"})
+OPEN_REQUESTS = frozenset({"proposed", "requested", "claimed", "running"})
 NEEDS_SHOWN = 6
 
 

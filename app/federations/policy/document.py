@@ -7,12 +7,14 @@ from typing import Any
 
 from pydantic import model_validator
 
+from app.federations.policy.canary import CanaryPolicy
 from app.federations.policy.drift import DriftPolicy
 from app.federations.policy.incidents import IncidentPolicy
 from app.federations.policy.ingest import IngestPolicy, PrivacyPolicy
-from app.federations.policy.lifecycle import CanaryPolicy, RegistryPolicy, RetrainingPolicy
 from app.federations.policy.part import Fault, PolicyPart, refuse
 from app.federations.policy.references import ReferencePolicy
+from app.federations.policy.registry import RegistryPolicy
+from app.federations.policy.retraining import RetrainingPolicy
 
 
 class Policy(PolicyPart):

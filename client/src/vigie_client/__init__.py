@@ -27,6 +27,7 @@ from vigie_client.models import (
     Refusal,
     RetrainRequest,
     TrainedVersion,
+    Trainees,
 )
 from vigie_client.noise import Noise, common_privacy
 from vigie_client.pseudonym import Pseudonyms, generate_key
@@ -63,6 +64,7 @@ __all__ = [
     "Summary",
     "Train",
     "TrainedVersion",
+    "Trainees",
     "UnknownRound",
     "VigieApi",
     "VigieClientError",

@@ -24,7 +24,7 @@ _METRICS = {"loss_sum", "loss_sumsq", "correct_count"}
 _NUMBERS = {
     *(f"{block}.{name}" for block in ("metrics", "canary.metrics") for name in _METRICS),
     *(f"update.{name}" for name in ("norm", "cosine", "mean_norm")),
-    *(f"resources.{name}" for name in ("train_ms", "evaluate_ms", "peak_mb")),
+    *(f"resources.{name}" for name in ("train_ms", "evaluate_ms", "peak_mb", "energy_wh")),
 }
 _COUNTS = {"label_counts", "prediction_counts", "score_histogram", "canary.score_histogram"}
 _SQUARES = {"confusion", "canary.confusion", "canary.agreement"}

@@ -163,10 +163,14 @@ class AsyncVigieApi:
         )
 
     async def claim_retrain_request(
-        self, model: str, claimer: str, lease_seconds: int
+        self, model: str, claimer: str, lease_seconds: int, wait: float = 0.0
     ) -> RetrainRequest | None:
-        """Claim the oldest open retrain request of ``model``; ``None`` when there is none."""
-        return await self._send(calls.claim_retrain_request(model, claimer, lease_seconds))
+        """Claim the open retrain request of ``model``; ``None`` when there is none.
+
+        With ``wait``, up to ``LONGEST_WAIT``, the service answers only after so many seconds that
+        there is none, and at once when one comes.
+        """
+        return await self._send(calls.claim_retrain_request(model, claimer, lease_seconds, wait))
 
     async def report_progress(
         self, request_id: str, claimer: str, completed: int, total: int, message: str | None = None
@@ -189,7 +193,7 @@ class AsyncVigieApi:
         return await self._send(calls.fail_retrain_request(request_id, claimer, reason))
 
     async def _send(self, call: Call[T]) -> T:
-        request, sent = self._wire.request(call), self.clock.local()
+        request, sent = self._wire.request(call, self._http.timeout), self.clock.local()
         try:
             response = await self._http.request(**request)
         except httpx.RequestError as error:

@@ -102,7 +102,7 @@ class AsyncRetrainWorker:
         return await self._off_the_loop(self._worker.run_once)
 
     async def run_forever(self, poll_seconds: float, stop: asyncio.Event | None = None) -> None:
-        """Claim and train, looking every ``poll_seconds`` when idle, until ``stop`` is set.
+        """Claim and train until ``stop`` is set; a request that comes is claimed at once.
 
         A request under way when ``stop`` is set is trained to its end. Raises as
         ``RetrainWorker.run_forever`` does.

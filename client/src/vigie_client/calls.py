@@ -27,13 +27,17 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """One call; ``path`` is below the federation, ``read`` turns the answer's JSON into a ``T``."""
+    """One call; ``path`` is below the federation, ``read`` turns the answer's JSON into a ``T``.
+
+    The service may take ``held`` seconds longer to answer than it usually does.
+    """
 
     method: str
     path: str
     read: Callable[[Any], T]
     body: Body | None = None
     params: Mapping[str, str | int] | None = None
+    held: float = 0.0
 
 
 def push_round(
@@ -116,11 +120,14 @@ def register_version(
 
 
 def claim_retrain_request(
-    model: str, claimer: str, lease_seconds: int
+    model: str, claimer: str, lease_seconds: int, wait: float
 ) -> Call[RetrainRequest | None]:
-    """Claim the oldest open retrain request."""
-    body = {"model": model, "claimer": claimer, "lease_seconds": lease_seconds}
-    return _post("retrain-requests/claim", _request_or_none, body)
+    """Claim the open retrain request, or wait so many seconds for one."""
+    body: Json = {"model": model, "claimer": claimer, "lease_seconds": lease_seconds}
+    if wait:
+        body["wait"] = wait
+    call = _post("retrain-requests/claim", _request_or_none, body)
+    return dataclasses.replace(call, held=wait)
 
 
 def report_progress(

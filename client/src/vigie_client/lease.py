@@ -32,12 +32,7 @@ class Lease:
         """Renew nothing yet; ``stop`` ends the retries of ``complete`` and ``fail`` only."""
         self._api, self._request, self._claimer = api, request, claimer
         self._every, self._backoff, self._stop = every, backoff, stop
-        planned = request.plan.get("rounds")
-        self._done: tuple[int, int, str | None] = (
-            0,
-            planned if isinstance(planned, int) else 1,
-            None,
-        )
+        self._done: tuple[int, int, str | None] = (0, request.rounds, None)
         self._posting = threading.Lock()
         self._wake = threading.Event()
         self._over = self._settled = False

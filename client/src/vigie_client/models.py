@@ -5,7 +5,7 @@ Fields that a newer service adds are ignored, so that an older client keeps work
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal, get_args
 
@@ -110,11 +110,25 @@ class ClosedRound:
 
 
 @dataclass(frozen=True)
+class Trainees:
+    """Who is to train: ``all``, or ``drifted`` or ``weighted``.
+
+    ``drifted`` is the ``cohort`` (``hub=EWR``) alone; ``weighted`` is all, where that cohort counts
+    ``weight`` times.
+    """
+
+    which: str = "all"
+    cohort: str | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
 class RetrainRequest:
     """Vigie asking for retraining rounds of ``model``, starting from ``base_version``.
 
-    ``plan`` is what the federation's policy asks for; ``state`` is one of ``requested``,
-    ``claimed``, ``running``, ``completed``, ``failed``, ``expired``, ``cancelled``.
+    ``plan`` is what the federation's policy asks for, ``evidence`` what drifted, ``benefit`` what
+    it should save and cost; ``state`` is one of ``proposed``, ``requested``, ``claimed``,
+    ``running``, ``completed``, ``failed``, ``expired``, ``cancelled``.
     """
 
     id: str
@@ -129,6 +143,36 @@ class RetrainRequest:
     progress: Mapping[str, Any] | None
     result_version: str | None
     created_at: datetime
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    benefit: Mapping[str, Any] | None = None
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds to train."""
+        return int(self.plan.get("rounds", 1))
+
+    @property
+    def warm_start(self) -> str:
+        """The version to start from."""
+        return str(self.plan.get("warm_start", self.base_version))
+
+    @property
+    def hyperparameters(self) -> dict[str, bool | int | float | str]:
+        """What to train with, by names that the federation's policy and you agree on."""
+        return dict(self.plan.get("hyperparameters") or {})
+
+    @property
+    def clients(self) -> Trainees:
+        """Who is to train."""
+        told = self.plan.get("clients") or {}
+        return Trainees(
+            told.get("which", "all"), told.get("cohort"), float(told.get("weight", 1.0))
+        )
+
+    @property
+    def success(self) -> dict[str, Any]:
+        """What rounds that measure both versions have to show for it to have helped."""
+        return dict(self.plan.get("success") or {})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "RetrainRequest":
@@ -147,6 +191,8 @@ class RetrainRequest:
             progress=data["progress"],
             result_version=data["result_version"],
             created_at=_moment(data["created_at"]),
+            evidence=dict(data.get("evidence") or {}),
+            benefit=data.get("benefit"),
         )
 
 

@@ -3,6 +3,7 @@
 import logging
 import secrets
 import threading
+import time
 from types import TracebackType
 from typing import Protocol
 
@@ -18,6 +19,9 @@ log = logging.getLogger("vigie_client")
 
 DEFAULT_BACKOFF = Backoff()
 LONGEST_REASON = 500
+# Seconds that the service is asked to wait for a request before it says that there is none. Longer
+# than that nobody waits for a worker that is told to stop.
+_HELD = 10.0
 # A lease survives two renewals that fail in a row.
 _RENEWALS_PER_LEASE = 3
 
@@ -84,8 +88,10 @@ class RetrainWorker:
         """Close the connections."""
         self._api.close()
 
-    def run_once(self, stop: threading.Event | None = None) -> RetrainRequest | None:
-        """Claim a request and train it; ``None`` when none is open.
+    def run_once(
+        self, stop: threading.Event | None = None, *, wait: float = 0.0
+    ) -> RetrainRequest | None:
+        """Claim a request and train it; ``None`` when none is open, or comes in ``wait`` seconds.
 
         Return the request as the service last told it: ``completed``, ``failed`` when training
         raised an ``Exception`` or its version was refused, or as it was claimed when the lease was
@@ -95,7 +101,9 @@ class RetrainWorker:
         Raises ``VigieError`` or ``VigieUnreachable`` when claiming fails or the end could not be
         told. ``KeyboardInterrupt`` and ``SystemExit`` pass through: the lease runs out by itself.
         """
-        request = self._api.claim_retrain_request(self._model, self._claimer, self._lease_seconds)
+        request = self._api.claim_retrain_request(
+            self._model, self._claimer, self._lease_seconds, wait
+        )
         if request is None:
             return None
         every = self._lease_seconds / _RENEWALS_PER_LEASE
@@ -121,15 +129,18 @@ class RetrainWorker:
         return _hand_over(lease, version)
 
     def run_forever(self, poll_seconds: float, stop: threading.Event) -> None:
-        """Claim and train until ``stop`` is set, looking every ``poll_seconds`` when idle.
+        """Claim and train until ``stop`` is set; a request that comes is claimed at once.
 
-        A request under way when ``stop`` is set is trained to its end. An unreachable service is
-        waited for; a final refusal, such as an invalid key, is raised as ``VigieError``.
+        A look is answered when a request comes, or after ``poll_seconds`` (10 at most) without one;
+        it is not repeated sooner. A request under way when ``stop`` is set is trained to its end.
+        An unreachable service is waited for; a final refusal, such as an invalid key, is raised as
+        ``VigieError``.
         """
-        failures = 0
+        failures, held = 0, min(poll_seconds, _HELD)
         while not stop.is_set():
+            asked = time.monotonic()
             try:
-                found = self.run_once(stop)
+                found = self.run_once(stop, wait=held)
             except (VigieError, VigieUnreachable) as error:
                 if not error.transient:
                     raise
@@ -139,7 +150,8 @@ class RetrainWorker:
                     "Vigie could not be asked or told; next try in %.1f s: %s", delay, error
                 )
             else:
-                failures, delay = 0, 0.0 if found else poll_seconds
+                waited = time.monotonic() - asked
+                failures, delay = 0, 0.0 if found or waited >= held else poll_seconds - waited
             stop.wait(delay)
 
 

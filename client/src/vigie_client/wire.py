@@ -36,8 +36,8 @@ class Wire:
             "Accept": "application/json, application/problem+json",
         }
 
-    def request(self, call: Call[Any]) -> dict[str, Any]:
-        """Return the arguments of ``httpx``'s ``request``."""
+    def request(self, call: Call[Any], usual: httpx.Timeout) -> dict[str, Any]:
+        """Return the arguments of ``httpx``'s ``request``; ``usual`` is how long calls may take."""
         content, headers = call.body.packed() if call.body else (None, {})
         return {
             "method": call.method,
@@ -45,6 +45,7 @@ class Wire:
             "params": call.params,
             "content": content,
             "headers": headers,
+            "timeout": _longer(usual, call.held),
         }
 
     def result(self, call: Call[T], response: httpx.Response, sent: float) -> T:
@@ -74,6 +75,11 @@ def event_data(line: str) -> dict[str, Any] | None:
     """Return the JSON object on a line of server-sent events, if it holds an event's data."""
     field, _, value = line.partition(":")
     return dict(json.loads(value)) if field == "data" else None
+
+
+def _longer(usual: httpx.Timeout, held: float) -> httpx.Timeout:
+    read = None if usual.read is None else usual.read + held
+    return httpx.Timeout(connect=usual.connect, read=read, write=usual.write, pool=usual.pool)
 
 
 def _checked_url(url: str) -> str:

@@ -22,10 +22,21 @@ def set_policy(session: Session, federation: Federation, **fields: Any) -> None:
 
 
 def test_a_serious_incident_asks_with_a_plan(session: Session, here: Federation) -> None:
-    set_policy(session, here, rounds=5, window_rounds=4, expire_hours=2)
-    made = service.consider(session, here, ask(plan={"cohort": "hub=EWR"}))
+    template = {"learning-rate": 0.05, "local-epochs": 2, "optimizer": "sgd"}
+    set_policy(session, here, rounds=5, window_rounds=4, expire_hours=2, hyperparameters=template)
+    made = service.consider(session, here, ask(evidence={"since_step": 21}))
     assert made is not None
-    assert made.plan == {"rounds": 5, "window_rounds": 4, "warm_start": "1", "cohort": "hub=EWR"}
+    plan = dict(made.plan)
+    success = plan.pop("success")
+    assert plan == {
+        "rounds": 5,
+        "window_rounds": 4,
+        "warm_start": "1",
+        "clients": {"which": "all"},
+        "hyperparameters": template,
+    }
+    assert (success["measure"], success["below"], success["confidence"]) == ("log_loss", 0, 0.95)
+    assert made.evidence == {"since_step": 21}
     assert (made.state, made.requested_by, made.requested_step) == ("requested", "policy", 23)
     assert (made.expires_at - made.created_at).total_seconds() == 7200
 

@@ -40,7 +40,10 @@ class FlowerTraining:
     goes there. ``configure`` returns further run configuration for a request, such as where the
     base version's weights are, for the warm start. Flower wants every key to be in the app's own
     ``pyproject.toml``; ``num-server-rounds``, ``vigie-request``, ``vigie-base-version`` and
-    ``vigie-outcome`` are always given. ``flwr`` is the command.
+    ``vigie-outcome`` are always given. The plan's hyperparameters are given under their own names;
+    ``vigie-warm-start`` where it is another version than the base; ``vigie-cohort`` where a cohort
+    is to train alone, and ``vigie-cohort-weight`` with it where it is to weigh more among all.
+    ``flwr`` is the command.
 
     Flower starts a run anew each time it is asked to, so it is the request's lease that prevents
     two. A worker that claims the request after another died or lost its lease finds the number of
@@ -91,17 +94,19 @@ class FlowerTraining:
 
     def _run_config(self, request: RetrainRequest, outcome: Outcome) -> RunConfig:
         return {
-            "num-server-rounds": _rounds(request),
+            **request.hyperparameters,
+            "num-server-rounds": request.rounds,
             "vigie-request": request.id,
             "vigie-base-version": request.base_version,
             "vigie-outcome": str(outcome.path.resolve()),
+            **_planned(request),
             **self._configure(request),
         }
 
     def _follow(
         self, run: str, request: RetrainRequest, outcome: Outcome, progress: Progress
     ) -> None:
-        total, failures, status = _rounds(request), 0, "pending"
+        total, failures, status = request.rounds, 0, "pending"
         while not status.startswith(FINISHED):
             try:
                 status, failures = self._status(run), 0
@@ -154,8 +159,16 @@ def _version(run: str, outcome: Outcome) -> TrainedVersion:
     )
 
 
-def _rounds(request: RetrainRequest) -> int:
-    return int(request.plan.get("rounds", 1))
+def _planned(request: RetrainRequest) -> RunConfig:
+    """What of the plan is not as usual: an app that never is asked for it need not declare it."""
+    config: dict[str, bool | int | float | str] = {}
+    if request.warm_start != request.base_version:
+        config["vigie-warm-start"] = request.warm_start
+    if request.clients.cohort is not None:
+        config["vigie-cohort"] = request.clients.cohort
+    if request.clients.which == "weighted":
+        config["vigie-cohort-weight"] = request.clients.weight
+    return config
 
 
 def _toml(config: RunConfig) -> str:

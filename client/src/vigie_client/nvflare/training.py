@@ -45,9 +45,10 @@ class FlareTraining:
         RetrainWorker(url, key, "stroke", model="stroke", train=training).run_forever(30, stop)
 
     ``connect`` opens a session. ``make_job(request, folder)`` writes a job definition below
-    ``folder`` and returns its path: with the request's plan, started from its base version, and
-    with a ``VigieReporter`` that has ``retrain_request=request.id``. ``keep(result, request)`` may
-    put the downloaded result where the weights are to lie, and returns their URI, if they have one.
+    ``folder`` and returns its path: with the request's ``rounds``, ``hyperparameters`` and
+    ``clients``, started from its ``warm_start``, and with a ``VigieReporter`` that has
+    ``retrain_request=request.id``. ``keep(result, request)`` may put the downloaded result where
+    the weights are to lie, and returns their URI, if they have one.
 
     The request's id is FLARE's submit token: should this process die or lose its lease, whoever
     claims the request next follows the job that is already there. A cancelled request's job is
@@ -85,7 +86,7 @@ class FlareTraining:
         self, session: Session, job: str, request: RetrainRequest, progress: Progress
     ) -> Session:
         """Wait for the end of the job, telling how far it is; return the session then in use."""
-        total, done, failures = int(request.plan.get("rounds", 1)), 0, 0
+        total, done, failures = request.rounds, 0, 0
         status = "SUBMITTED"
         while not status.startswith(FINISHED):
             try:

@@ -89,6 +89,26 @@ def test_a_request_becomes_a_run_with_its_parameters(tmp_path: Path) -> None:
         assert said in started[4].split()
 
 
+def test_the_plan_goes_along_as_far_as_it_is_not_as_usual(tmp_path: Path) -> None:
+    flower = Flower(tmp_path, "finished:completed")
+    flower.outcome.finish(SHA, 2)
+    plan = {
+        "rounds": 2,
+        "warm_start": "1",
+        "clients": {"which": "weighted", "cohort": "hub=EWR", "weight": 3.0},
+        "hyperparameters": {"learning-rate": 0.05, "optimizer": "sgd"},
+    }
+    flower.training(request(plan=plan), flower.progress)
+    for said in (
+        "learning-rate=0.05",
+        'optimizer="sgd"',
+        'vigie-warm-start="1"',
+        'vigie-cohort="hub=EWR"',
+        "vigie-cohort-weight=3.0",
+    ):
+        assert said in flower.calls[0][4].split()
+
+
 def test_a_request_whose_worker_died_has_its_run_followed(tmp_path: Path) -> None:
     flower = Flower(tmp_path, "finished:completed")
     flower.outcome.finish(SHA, 2)
