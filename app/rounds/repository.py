@@ -145,7 +145,7 @@ def newest_in_phase(
 def aggregates_of(
     session: Session, round_ids: Sequence[UUID], measured: str | None
 ) -> list[RoundAggregate]:
-    """What was measured in these rounds of their version (`model`), its candidate, or (None) both."""
+    """What was measured of the rounds' version (`model`), of its candidate, or (None) of both."""
     query = select(RoundAggregate).where(col(RoundAggregate.round_id).in_(round_ids))
     if measured is not None:
         query = query.where(RoundAggregate.measured == measured)
