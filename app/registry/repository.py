@@ -1,13 +1,21 @@
 """All queries on models, versions and promotions."""
 
 from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from app.core.database import insert_unless_there
-from app.registry.tables import Model, ModelVersion, Promotion
+from app.registry.tables import (
+    CohortChampion,
+    Model,
+    ModelVersion,
+    Promotion,
+    PromotionApproval,
+    PromotionComment,
+)
 
 OPEN = ("draft", "awaiting_review", "approved")
 # Versions are integers as text: the shorter is the smaller.
@@ -126,5 +134,61 @@ def open_promotion(session: Session, model: Model) -> Promotion | None:
         Promotion.federation_id == model.federation_id,
         Promotion.model_id == model.id,
         col(Promotion.state).in_(OPEN),
+    )
+    return session.exec(query).first()
+
+
+def applied_last(session: Session, model: Model, candidate: str) -> Promotion | None:
+    """The newest promotion in force that made a version the model's champion."""
+    query = select(Promotion).where(
+        Promotion.federation_id == model.federation_id,
+        Promotion.model_id == model.id,
+        Promotion.candidate == candidate,
+        Promotion.cohort == "",
+        Promotion.state == "applied",
+    )
+    return session.exec(query.order_by(col(Promotion.applied_at).desc())).first()
+
+
+def expired_promotions(session: Session, at: datetime) -> list[Promotion]:
+    """The promotions that still await a decision after their time."""
+    query = select(Promotion).where(
+        Promotion.state == "awaiting_review", col(Promotion.expires_at) <= at
+    )
+    return list(session.exec(query.order_by(col(Promotion.created_at))))
+
+
+def approvals_of(session: Session, promotion: Promotion) -> list[PromotionApproval]:
+    """Who approved a promotion, in their order."""
+    query = select(PromotionApproval).where(
+        PromotionApproval.promotion_id == promotion.id,
+        PromotionApproval.federation_id == promotion.federation_id,
+    )
+    return list(session.exec(query.order_by(col(PromotionApproval.at), col(PromotionApproval.id))))
+
+
+def comments_of(session: Session, promotion: Promotion) -> list[PromotionComment]:
+    """What was said of a promotion, in its order."""
+    query = select(PromotionComment).where(
+        PromotionComment.promotion_id == promotion.id,
+        PromotionComment.federation_id == promotion.federation_id,
+    )
+    return list(session.exec(query.order_by(col(PromotionComment.at), col(PromotionComment.id))))
+
+
+def cohort_champions(session: Session, model: Model) -> list[CohortChampion]:
+    """The model's cohorts that have, or had, a champion of their own, by name."""
+    query = select(CohortChampion).where(
+        CohortChampion.federation_id == model.federation_id, CohortChampion.model_id == model.id
+    )
+    return list(session.exec(query.order_by(col(CohortChampion.cohort))))
+
+
+def cohort_champion(session: Session, model: Model, cohort: str) -> CohortChampion | None:
+    """A cohort's own champion, or that it had one."""
+    query = select(CohortChampion).where(
+        CohortChampion.federation_id == model.federation_id,
+        CohortChampion.model_id == model.id,
+        CohortChampion.cohort == cohort,
     )
     return session.exec(query).first()

@@ -96,6 +96,12 @@ class Difference(BaseModel):
     look: int = Field(
         default=1, description="How often the evidence was judged, this one included."
     )
+    error_rate: float = Field(default=0.0, description="Share of wrong answers; candidate's more.")
+    error_lower: float = Field(default=0.0, description="Of an interval that holds at all looks.")
+    error_upper: float = 0.0
+    effective_clients: float = Field(
+        default=0.0, description="How many clients of equal weight would tell as much."
+    )
     p_superior: float | None = Field(
         description="One-sided: a difference as low, were the candidate no better; for one look."
     )
@@ -107,6 +113,9 @@ class Difference(BaseModel):
     )
     e_non_inferior: float | None = Field(
         default=None, description="E-value against one worse by the margin; holds at every look."
+    )
+    e_worse: float | None = Field(
+        default=None, description="E-value against a candidate no worse; holds at every look."
     )
     margin: float
     p_mcnemar: float | None = Field(description="Two-sided, on examples one version got wrong.")
@@ -120,7 +129,15 @@ class CohortComparison(BaseModel):
     examples: int
     champion_measured: Measured
     candidate_measured: Measured
-    difference: Difference | None
+    difference: Difference | None = Field(
+        description="Its interval holds for all cohorts together (Bonferroni)."
+    )
+    better: bool = Field(
+        default=False, description="Proven better here; of all so called, 1 - confidence is false."
+    )
+    worse: bool = Field(
+        default=False, description="Proven worse here; of all so called, 1 - confidence is false."
+    )
 
 
 class Confusions(BaseModel):
@@ -128,6 +145,58 @@ class Confusions(BaseModel):
 
     champion: list[list[float]]
     candidate: list[list[float]]
+    difference: list[list[float]] = Field(
+        default_factory=list, description="Candidate less champion, as shares of the row's truth."
+    )
+
+
+class LookOut(BaseModel):
+    """What the sequential test said at one look."""
+
+    look: int
+    rounds: int = Field(description="Canary rounds by then.")
+    clients: int
+    log_loss: float
+    lower: float
+    upper: float
+    e_superior: float
+    e_non_inferior: float
+    e_worse: float
+
+
+class Guardrail(BaseModel):
+    """Something that may not get worse, by how much it did, and whether that is within its limit.
+
+    `breached` is beyond the limit for sure, `beyond` is so by the estimate alone, `unknown` says
+    that rounds do not tell it.
+    """
+
+    name: Literal["error_rate", "failures", "latency", "calibration", "fairness", "cohort_loss"]
+    unit: str
+    value: float | None = Field(description="Candidate less champion: above 0 is worse.")
+    lower: float | None
+    upper: float | None
+    limit: float
+    state: Literal["within", "beyond", "breached", "unknown"]
+    cohorts: list[str] = Field(description="For `cohort_loss`: which are proven to lose too much.")
+
+
+class OutlookOut(BaseModel):
+    """How far from a decision, were the estimate true and the variance as it is now."""
+
+    rounds_more: int | None = Field(description="None where no number of rounds alone decides.")
+    clients: int | None = Field(description="About how many clients would, where rounds do not.")
+
+
+class LineageLink(BaseModel):
+    """Where the candidate comes from."""
+
+    run: str
+    parent_version: str | None
+    retrain_request_id: UUID | None
+    incident_id: UUID | None
+    weights_sha256: str
+    registered_by: str
 
 
 class Recommendation(BaseModel):
@@ -135,6 +204,7 @@ class Recommendation(BaseModel):
 
     action: Literal["promote", "keep_collecting", "reject"]
     sentence: str
+    probability: str = Field(default="", description="How sure that is, in words.")
 
 
 class Comparison(BaseModel):
@@ -143,6 +213,7 @@ class Comparison(BaseModel):
     model: str
     candidate: str
     champion: str
+    cohort: str = Field(default="", description="Whose champion; empty for all clients'.")
     rounds: int
     round_ids: list[UUID]
     clients: int
@@ -155,6 +226,12 @@ class Comparison(BaseModel):
     )
     confusion: Confusions | None
     cohorts: list[CohortComparison]
+    history: list[LookOut] = Field(
+        default_factory=list, description="The sequential test, look by look."
+    )
+    guardrails: list[Guardrail] = Field(default_factory=list)
+    outlook: OutlookOut | None = None
+    lineage: LineageLink | None = None
     recommendation: Recommendation
 
 

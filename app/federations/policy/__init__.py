@@ -10,7 +10,7 @@ from app.federations.policy.effects import EffectPolicy
 from app.federations.policy.incidents import IncidentPolicy
 from app.federations.policy.ingest import IngestPolicy, PrivacyPolicy
 from app.federations.policy.kinds import KINDS, UnknownSubjectError
-from app.federations.policy.lifecycle import CanaryPolicy, RetrainingPolicy
+from app.federations.policy.lifecycle import CanaryPolicy, GuardrailPolicy, RetrainingPolicy
 from app.federations.policy.part import PolicyPart, Severity
 from app.federations.policy.references import ReferencePolicy, ReferenceWindow
 from app.federations.policy.subjects import ResolvedSubject, SubjectPolicy
@@ -21,6 +21,7 @@ __all__ = [
     "Change",
     "DriftPolicy",
     "EffectPolicy",
+    "GuardrailPolicy",
     "IncidentPolicy",
     "IngestPolicy",
     "Policy",
