@@ -33,10 +33,10 @@ POWER, BETTER, PRESENT = 0.9, -0.02, 0.8
 def effects(shape: str, rng: np.random.Generator, size: tuple[int, ...]) -> FloatArray:
     """Clients' differences with mean 0 and spread 1."""
     if shape == "heavy tails":
-        return rng.standard_t(3, size) / np.sqrt(3)
+        return np.asarray(rng.standard_t(3, size) / np.sqrt(3))
     if shape == "skewed":
         drawn = np.exp(0.5 * rng.normal(size=size))
-        return (drawn - np.exp(0.125)) / np.sqrt((np.exp(0.25) - 1) * np.exp(0.25))
+        return np.asarray((drawn - np.exp(0.125)) / np.sqrt((np.exp(0.25) - 1) * np.exp(0.25)))
     if shape == "two worlds":
         return rng.choice([-1.0, 1.0], size)
     return rng.normal(size=size)

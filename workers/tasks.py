@@ -15,7 +15,8 @@ from app.incidents import service as incidents
 from app.incidents.alertmanager import post_alerts
 from app.incidents.notices import ANNOUNCE, ANNOUNCE_REQUEST, DELIVER
 from app.incidents.sending import Limits
-from app.registry import mirroring, promoting, rolling_back
+from app.registry import mirroring, promoting, rolling_back, shadow
+from app.registry import service as registry
 from app.registry.mlflow_registry import MlflowRegistry
 from app.retraining import service as retraining
 from app.rounds import service as rounds
@@ -78,6 +79,7 @@ EFFECTS: dict[str, Effect] = {
     DELIVER: _deliver(),
     "registry.mirror_version": External(mirroring.prepare, _mirror, mirroring.record),
     "registry.apply_promotion": External(promoting.prepare, _mirror, promoting.record),
+    shadow.WATCH: Local(shadow.watch),
     "registry.apply_rollback": External(rolling_back.prepare, _mirror, rolling_back.record),
     reporting.BUILD: External(
         reporting.prepare,
@@ -108,9 +110,11 @@ def sweep() -> None:
 
 @app.task(name=RELEASE_LEASES)
 def release_leases() -> None:
-    """Give claimed requests whose lease ran out back, and expire unclaimed ones."""
+    """Give claimed requests whose lease ran out back; expire unclaimed ones, and promotions."""
     with _database().session_scope() as session:
         retraining.release_expired(session)
+    with _database().session_scope() as session:
+        registry.expire_due(session)
 
 
 @app.task(name=CLOSE_ROUNDS)

@@ -24,13 +24,13 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("cohort", sa.String(), server_default=sa.text("''"), nullable=False))
         batch_op.add_column(sa.Column("why", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("criticality", sa.String(), nullable=True))
-        batch_op.add_column(sa.Column("required", Json, server_default="{}", nullable=False))
+        batch_op.add_column(sa.Column("required", Json, server_default="[]", nullable=False))
         batch_op.add_column(sa.Column("expires_at", Utc(), nullable=True))
         batch_op.create_check_constraint(
             op.f("ck_promotions_kind"), "kind IN ('promotion', 'split', 'merge', 'rollback')"
         )
     # What waits already needs what it needed when it was submitted.
-    op.execute("""UPDATE promotions SET required = '{"validator": 1}' WHERE state <> 'draft'""")
+    op.execute("""UPDATE promotions SET required = '["validator"]' WHERE state <> 'draft'""")
     _create_cohort_champions()
     _create_words()
 

@@ -33,6 +33,7 @@ class Permission(StrEnum):
     SET_POLICY = "set_policy"
     SUBMIT_PROMOTIONS = "submit_promotions"
     DECIDE_PROMOTIONS = "decide_promotions"
+    COMMENT_PROMOTIONS = "comment_promotions"
     READ_AUDIT = "read_audit"
     MANAGE_KEYS = "manage_keys"
     MANAGE_FEDERATIONS = "manage_federations"
@@ -42,7 +43,15 @@ P = Permission
 ALLOWED: dict[Role, frozenset[Permission]] = {
     Role.INGEST: frozenset({P.READ, P.PUSH_ROUNDS, P.CLAIM_RETRAINING, P.REGISTER_VERSIONS}),
     Role.VIEWER: frozenset({P.READ}),
-    Role.ON_CALL: frozenset({P.READ, P.READ_CLIENTS, P.HANDLE_INCIDENTS, P.REQUEST_RETRAINING}),
+    Role.ON_CALL: frozenset(
+        {
+            P.READ,
+            P.READ_CLIENTS,
+            P.HANDLE_INCIDENTS,
+            P.REQUEST_RETRAINING,
+            P.COMMENT_PROMOTIONS,
+        }
+    ),
     Role.OWNER: frozenset(
         {
             P.READ,
@@ -55,10 +64,13 @@ ALLOWED: dict[Role, frozenset[Permission]] = {
             P.FREEZE_REFERENCES,
             P.SET_POLICY,
             P.SUBMIT_PROMOTIONS,
+            P.COMMENT_PROMOTIONS,
         }
     ),
-    Role.VALIDATOR: frozenset({P.READ, P.READ_CLIENTS, P.DECIDE_PROMOTIONS, P.READ_AUDIT}),
-    Role.AUDITOR: frozenset({P.READ, P.READ_AUDIT}),
+    Role.VALIDATOR: frozenset(
+        {P.READ, P.READ_CLIENTS, P.DECIDE_PROMOTIONS, P.COMMENT_PROMOTIONS, P.READ_AUDIT}
+    ),
+    Role.AUDITOR: frozenset({P.READ, P.READ_AUDIT, P.COMMENT_PROMOTIONS}),
     Role.ADMIN: frozenset(
         {P.READ, P.READ_AUDIT, P.WITHDRAW_CLIENTS, P.MANAGE_KEYS, P.MANAGE_FEDERATIONS}
     ),

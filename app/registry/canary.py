@@ -17,7 +17,7 @@ from app.registry.errors import NotACandidateError
 from app.registry.guardrails import guardrails
 from app.registry.pairing import Paired, cohorts_of, paired
 from app.registry.schemas import Comparison, LineageLink
-from app.registry.tables import ModelVersion
+from app.registry.tables import ModelVersion, Promotion
 from app.registry.versions import model_named, version_named
 from app.registry.wording import recommendation
 from app.rounds import bin_specs
@@ -60,8 +60,21 @@ def paired_rounds(
     measured = rounds.canary_rounds(session, federation.id, model_name, champion, candidate)
     reports = rounds.reports_of(session, [round_.id for round_ in measured])
     policy = federations.policy_of(federation).canary
-    least = _least(federation, measured)
+    least = least_records(federation, measured)
     return paired(measured, reports, least, policy.min_rounds), least
+
+
+def paired_since(
+    session: Session, federation: Federation, model_name: str, promotion: Promotion, most: int
+) -> Paired:
+    """What was told of the champions after and before a promotion, in the first rounds since it."""
+    after, before = promotion.candidate, promotion.champion
+    measured = rounds.canary_rounds(session, federation.id, model_name, after, before)
+    since = promotion.applied_at
+    told = [one for one in measured if since is not None and one.received_at >= since][:most]
+    reports = rounds.reports_of(session, [round_.id for round_ in told])
+    first = federations.policy_of(federation).canary.min_rounds
+    return paired(told, reports, least_records(federation, told), first)
 
 
 def _compared(
@@ -104,7 +117,7 @@ def _compared(
     )
 
 
-def _least(federation: Federation, measured: Sequence[Round]) -> int:
+def least_records(federation: Federation, measured: Sequence[Round]) -> int:
     """How many records it takes for the federation's minimum cohort size."""
     each = min((clients_of_a_record(round_.envelope) for round_ in measured), default=1)
     return records_needed(federation.min_cohort_size, each)

@@ -153,3 +153,23 @@ class NoVoteError(DomainError):
 
     def __init__(self, role: str, missing: str) -> None:
         super().__init__(f"An approval by {role} is not asked for any more; missing: {missing}.")
+
+
+class NoVersionError(DomainError):
+    """A model without a version serves nobody."""
+
+    code = "no_version"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"Model {model} has no version yet; register one.")
+
+
+class NoShadowError(DomainError):
+    """The champion came by no promotion, so there is none before it to measure."""
+
+    code = "no_shadow"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"No promotion made the champion of {model}: there is none before it.")

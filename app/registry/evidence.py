@@ -17,6 +17,8 @@ from app.registry.schemas import (
 from detectors.clients.canary import CanaryComparison, compare_canary
 from detectors.multiplicity.within_round import e_benjamini_hochberg
 
+LARGEST = 1e15
+
 
 def judged(
     found: Paired, policy: CanaryPolicy, alpha: float | None = None
@@ -91,12 +93,12 @@ def history(result: CanaryComparison | None, found: Paired) -> list[LookOut]:
             look=at + 1,
             rounds=int(rounds[at]),
             clients=int(loss.clients[at]),
-            log_loss=float(loss.estimate[at]) + 0.0,
-            lower=float(low[at]) + 0.0,
-            upper=float(high[at]) + 0.0,
-            e_superior=float(evidence[0][at]),
-            e_non_inferior=float(evidence[1][at]),
-            e_worse=float(evidence[2][at]),
+            log_loss=_kept(loss.estimate[at]),
+            lower=_kept(low[at]),
+            upper=_kept(high[at]),
+            e_superior=_kept(evidence[0][at]),
+            e_non_inferior=_kept(evidence[1][at]),
+            e_worse=_kept(evidence[2][at]),
         )
         for at in range(len(loss.estimate))
     ]
@@ -185,4 +187,9 @@ def _whole_agreement(pairs: Sequence[Pair]) -> FloatArray | None:
 
 
 def _last(values: FloatArray) -> float:
-    return float(values[-1]) + 0.0  # never -0.0, which not every database keeps
+    return _kept(values[-1])
+
+
+def _kept(value: float) -> float:
+    """As every database keeps it to the last digit: never -0.0, nor so large that it is whole."""
+    return min(max(float(value), -LARGEST), LARGEST) + 0.0

@@ -5,8 +5,8 @@ that run at once may leave aliases of a moment before; whoever records last sees
 moved on and has it mirrored again.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlmodel import Session
@@ -16,9 +16,10 @@ from app.core import outbox
 from app.core.ids import new_id
 from app.federations import service as federations
 from app.registry import repository
+from app.registry.cohort_champions import former_cohorts, own_champions
 from app.registry.mlflow_registry import MlflowRegistry
 from app.registry.tables import Model
-from app.registry.twins import Twin, registered_name, twin_of
+from app.registry.twins import Twin, alias_of, registered_name, twin_of
 
 MIRROR = "registry.mirror_version"
 MIRRORED_BY = "worker"
@@ -32,6 +33,12 @@ class Wanted:
     twins: dict[str, Twin]
     champion: str
     canary: str | None
+    cohorts: dict[str, str | None] = field(default_factory=dict)  # by alias; None takes it away
+
+    @property
+    def aliases(self) -> dict[str, str | None]:
+        """The version under each alias."""
+        return {"champion": self.champion, "canary": self.canary, **self.cohorts}
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,11 @@ def prepare(session: Session, version_id: UUID) -> Wanted | None:
 def perform(registry: MlflowRegistry, wanted: Wanted) -> Mirrored:
     """Make the twins that are missing and set both aliases; done twice it changes nothing."""
     numbers = {version: registry.ensure_version(twin) for version, twin in wanted.twins.items()}
-    canary = None if wanted.canary is None else numbers[wanted.canary]
-    registry.align(wanted.name, {"champion": numbers[wanted.champion], "canary": canary})
+    aliases = {
+        alias: None if version is None else numbers[version]
+        for alias, version in wanted.aliases.items()
+    }
+    registry.align(wanted.name, aliases)
     return Mirrored(wanted, numbers)
 
 
@@ -77,25 +87,44 @@ def wanted_with(
     champion: str | None,
     canary: str | None,
     also: Collection[str] = (),
+    crowned: Mapping[str, str] | None = None,
 ) -> Wanted | None:
-    """What MLflow should hold if these were champion and canary; None before there is any."""
+    """What MLflow should hold if these were champion and canary; None before there is any.
+
+    `crowned` are champions of cohorts that are to be; the others are as they are.
+    """
     if champion is None:
         return None
     federation = federations.get(session, model.federation_id)
-    names = {champion, *also} | ({canary} if canary else set())
+    cohorts = cohort_aliases(session, model, champion, crowned or {})
+    names = {champion, *also, *filter(None, [canary, *cohorts.values()])}
     versions = repository.versions_named(session, model, names)
     return Wanted(
         name=registered_name(federation.name, model.name),
         twins={version.version: twin_of(federation, model, version) for version in versions},
         champion=champion,
         canary=canary,
+        cohorts=cohorts,
     )
+
+
+def cohort_aliases(
+    session: Session, model: Model, champion: str, crowned: Mapping[str, str]
+) -> dict[str, str | None]:
+    """Which version has each cohort's alias; None where the model's champion serves it again."""
+    former: dict[str, str | None] = dict.fromkeys(former_cohorts(session, model))
+    own = {**former, **own_champions(session, model), **crowned}
+    return {
+        alias_of(cohort): None if version == champion else version
+        for cohort, version in own.items()
+    }
 
 
 def settle(session: Session, model: Model, mirrored: Mirrored) -> None:
     """Keep MLflow's numbers of a locked model's versions; mirror again what has moved on."""
     keep_numbers(session, model, mirrored)
-    if (model.champion, model.canary) != (mirrored.wanted.champion, mirrored.wanted.canary):
+    now = wanted_of(session, model)
+    if now is None or now.aliases != mirrored.wanted.aliases:
         mirror_again(session, model)
 
 

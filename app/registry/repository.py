@@ -192,3 +192,17 @@ def cohort_champion(session: Session, model: Model, cohort: str) -> CohortChampi
         CohortChampion.cohort == cohort,
     )
     return session.exec(query).first()
+
+
+def rollback_since(
+    session: Session, model: Model, candidate: str, since: datetime
+) -> Promotion | None:
+    """A proposal to go back to a version that was made since then, whatever became of it."""
+    query = select(Promotion).where(
+        Promotion.federation_id == model.federation_id,
+        Promotion.model_id == model.id,
+        Promotion.kind == "rollback",
+        Promotion.candidate == candidate,
+        col(Promotion.created_at) >= since,
+    )
+    return session.exec(query).first()

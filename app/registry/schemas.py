@@ -1,5 +1,6 @@
 """API bodies of models, versions, comparisons and promotions."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -8,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from app.core.ids import Slug
 from app.federations.schemas import Body
-from app.registry.tables import Promotion
+from app.registry.tables import Promotion, PromotionApproval
 from app.rounds.schemas import Sha256
 
 
@@ -30,6 +31,15 @@ Note = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=2000)]
 Reason = Annotated[
     str,
     StringConstraints(pattern=r"^[^\x00]*$", min_length=1, max_length=2000, strip_whitespace=True),
+]
+
+
+# A tag and its value, both from the federation's allow-list.
+Cohort = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*=[A-Za-z0-9][A-Za-z0-9._ -]*$", max_length=130
+    ),
 ]
 
 
@@ -241,6 +251,11 @@ class PromotionIn(Body):
     model: Slug = Field(examples=["late-arrival"])
     candidate: Slug = Field(examples=["2"])
     why: Reason = Field(examples=["Retrained on the summer; better at all hubs."])
+    cohort: Cohort | None = Field(
+        default=None,
+        description="Whose champion it asks to become; left out, all clients'.",
+        examples=["hub=EWR"],
+    )
 
 
 class DecisionIn(Body):
@@ -249,18 +264,168 @@ class DecisionIn(Body):
     reason: Reason = Field(examples=["Better at every hub over two canary rounds."])
 
 
+class ApprovalIn(DecisionIn):
+    """An approval of the evidence that the approver saw."""
+
+    evidence_sha256: Sha256 = Field(
+        description="Of the promotion as it was read: another evidence is not approved.",
+        examples=["0" * 64],
+    )
+
+
+class CommentIn(Body):
+    """Something to say of a promotion."""
+
+    text: Reason = Field(examples=["What of the small stations in the north?"])
+
+
+class CommentOut(BaseModel):
+    """What somebody said of a promotion."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    author: str
+    text: str
+    at: datetime
+
+
+class ApprovalOut(BaseModel):
+    """One person's approval."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    actor: str
+    role: str
+    reason: str
+    evidence_sha256: str
+    at: datetime
+
+
+class ServingOut(BaseModel):
+    """Which version a client of these cohorts is to be served."""
+
+    version: str
+    alias: str = Field(examples=["champion", "champion.hub=EWR"])
+    cohort: str = Field(description="Whose champion it is; empty for the model's.")
+    champions: dict[str, str] = Field(
+        description="Every alias with its version: all that a server has to know at once."
+    )
+
+
+class Regret(BaseModel):
+    """How much worse the champion is than the one before it; above 0 it is."""
+
+    log_loss: float = Field(description="Nats per example.")
+    lower: float = Field(description="Of an interval that holds at all looks together.")
+    upper: float
+    confidence: float
+    e_value: float | None = Field(description="Against no regret; holds at every look.")
+
+
+class ShadowOut(BaseModel):
+    """The champion beside the one before it, since the promotion that made it."""
+
+    model: str
+    promotion_id: UUID
+    champion: str
+    before: str
+    rounds: int
+    rounds_left: int = Field(description="Canary rounds in which the old one is still watched.")
+    regret: Regret | None
+    history: list[LookOut] = Field(description="Old less new: below 0 the old one is better.")
+    regretted: bool = Field(description="The old one is better beyond chance: go back.")
+
+
+class JudgedRate(BaseModel):
+    """A share of examples, with its interval over clients."""
+
+    value: float
+    lower: float
+    upper: float
+
+
+class JudgementOut(BaseModel):
+    """What an older version says of the champion on examples without labels."""
+
+    model: str
+    champion: str
+    judge: str
+    assumption: str
+    clients: int = Field(description="That told what both predict.")
+    validated_clients: int = Field(description="That told labels for the judge.")
+    examples: int
+    disagreement: JudgedRate | None = Field(description="How often the two differ.")
+    judge_error: JudgedRate | None = Field(description="The judge's own, on late labels.")
+    error_lower: float | None = Field(description="The champion errs at least so often ...")
+    error_upper: float | None = Field(description="... and at most so often.")
+    error_if_independent: float | None = Field(
+        description="The champion's error if the two err independently; two labels alone."
+    )
+    pseudo_recalls: list[float | None] | None = Field(
+        description="Of what the judge calls each label, the share that the champion calls so."
+    )
+
+
+class CohortCluster(BaseModel):
+    """Which world most of a cohort's clients live in."""
+
+    cohort: str
+    clients: int
+    cluster: int
+    purity: float = Field(description="The share of its clients in that cluster.")
+
+
+class ClustersOut(BaseModel):
+    """The worlds that clients live in, by how the champion errs at them."""
+
+    clusters: int
+    rounds: int
+    lasting_share: float = Field(description="Clients that stayed in theirs in the last rounds.")
+    cohorts: list[CohortCluster]
+
+
+class CohortProposal(BaseModel):
+    """A cohort to split off or to merge again; a promotion decides."""
+
+    kind: Literal["split", "merge"]
+    cohort: str
+    champion: str
+    candidate: str
+    clients: int
+    gain: float = Field(description="Nats per example that the cohort gains.")
+    lower: float
+    upper: float
+    e_value: float
+
+
+class CohortProposalsOut(BaseModel):
+    """What the evidence speaks for; `clusters` is null where rounds tell no confusion."""
+
+    clusters: ClustersOut | None
+    proposals: list[CohortProposal]
+
+
 class PromotionOut(BaseModel):
     """A promotion: what was asked, on which evidence, and who decided."""
 
     id: UUID
     model: str
+    kind: Literal["promotion", "split", "merge", "rollback"]
+    cohort: str = Field(description="Whose champion it is about; empty for all clients'.")
     candidate: str
     champion: str
+    why: str | None
+    criticality: str | None = Field(description="Of the model when it was submitted.")
+    required: list[str] = Field(description="A role for each approval that is asked for.")
+    missing: list[str] = Field(description="The roles whose approvals have not been given.")
+    approvals: list[ApprovalOut]
     state: Literal["draft", "awaiting_review", "approved", "rejected", "applied", "rolled_back"]
     evidence: dict[str, Any]
     evidence_sha256: str | None
     submitted_by: str
     submitted_at: datetime | None
+    expires_at: datetime | None
     decided_by: str | None
     decided_at: datetime | None
     reason: str | None
@@ -268,6 +433,14 @@ class PromotionOut(BaseModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, promotion: Promotion, model: str) -> "PromotionOut":
+    def of(
+        cls,
+        promotion: Promotion,
+        model: str,
+        approvals: Sequence[PromotionApproval],
+        missing: Sequence[str],
+    ) -> "PromotionOut":
         """A stored promotion of the model of that name."""
-        return cls.model_validate({**promotion.model_dump(), "model": model})
+        given = [ApprovalOut.model_validate(one) for one in approvals]
+        more = {"model": model, "approvals": given, "missing": list(missing)}
+        return cls.model_validate({**promotion.model_dump(), **more})

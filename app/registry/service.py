@@ -1,17 +1,28 @@
 """The registry's decisions: versions, their comparison, and promotions (each in its own file)."""
 
+from app.registry.approving import missing_of
 from app.registry.canary import comparison
-from app.registry.promotions import (
+from app.registry.deciding import (
     approve,
+    comment,
+    comments_of,
+    expire_due,
+    reject,
+    roll_back,
+)
+from app.registry.judging import judgement
+from app.registry.promotions import (
+    approvals_of,
     draft_promotion,
     get_promotion,
     model_of,
     promotion_with_id,
     promotions_of,
-    reject,
-    roll_back,
     submit,
 )
+from app.registry.serving import serving
+from app.registry.shadow import ask_for_watch, shadow
+from app.registry.splitting import cohort_proposals
 from app.registry.versions import (
     ensure_model,
     model_named,
@@ -22,11 +33,19 @@ from app.registry.versions import (
 )
 
 __all__ = [
+    "approvals_of",
     "approve",
+    "ask_for_watch",
+    "cohort_proposals",
+    "comment",
+    "comments_of",
     "comparison",
     "draft_promotion",
     "ensure_model",
+    "expire_due",
     "get_promotion",
+    "judgement",
+    "missing_of",
     "model_named",
     "model_of",
     "models_of",
@@ -35,6 +54,8 @@ __all__ = [
     "register",
     "reject",
     "roll_back",
+    "serving",
+    "shadow",
     "submit",
     "version_named",
     "versions_of",

@@ -97,8 +97,8 @@ class Promotion(SQLModel, table=True):
     state: str = "draft"
     why: str | None = None
     criticality: str | None = None  # of the model when it was submitted
-    required: dict[str, Any] = Field(  # approvals by role, as the policy asked at submission
-        default_factory=dict, sa_type=Json, sa_column_kwargs={"server_default": "{}"}
+    required: list[str] = Field(  # a role for each approval, as the policy asked at submission
+        default_factory=list, sa_type=Json, sa_column_kwargs={"server_default": "[]"}
     )
     evidence: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     evidence_sha256: str | None = None  # of what was seen when it was submitted

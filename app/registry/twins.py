@@ -1,5 +1,7 @@
 """What MLflow is told of a version: the name it goes by there, and its lineage as tags."""
 
+import hashlib
+import re
 from dataclasses import dataclass
 
 from app.federations.tables import Federation
@@ -32,6 +34,18 @@ def registered_name(federation: str, model: str) -> str:
     ('a..b.c', 'a.b.c')
     """
     return f"{federation.replace('.', '..')}.{model}"
+
+
+def alias_of(cohort: str) -> str:
+    """The alias `champion.<cohort>` as MLflow can hold it: letters, digits, dashes and underscores.
+
+    What else a cohort's name has becomes a dash, and a digest keeps apart what looks alike then.
+
+    >>> alias_of("region=north")
+    'champion-region-north-c9339d'
+    """
+    plain = re.sub(r"[^A-Za-z0-9_-]", "-", cohort)
+    return f"champion-{plain}-{hashlib.sha256(cohort.encode()).hexdigest()[:6]}"
 
 
 def twin_of(federation: Federation, model: Model, version: ModelVersion) -> Twin:

@@ -10,13 +10,20 @@ from app.federations.policy.effects import EffectPolicy
 from app.federations.policy.incidents import IncidentPolicy
 from app.federations.policy.ingest import IngestPolicy, PrivacyPolicy
 from app.federations.policy.kinds import KINDS, UnknownSubjectError
-from app.federations.policy.lifecycle import CanaryPolicy, GuardrailPolicy, RetrainingPolicy
+from app.federations.policy.lifecycle import (
+    ApprovalPolicy,
+    CanaryPolicy,
+    GuardrailPolicy,
+    PromotionPolicy,
+    RetrainingPolicy,
+)
 from app.federations.policy.part import PolicyPart, Severity
 from app.federations.policy.references import ReferencePolicy, ReferenceWindow
 from app.federations.policy.subjects import ResolvedSubject, SubjectPolicy
 
 __all__ = [
     "KINDS",
+    "ApprovalPolicy",
     "CanaryPolicy",
     "Change",
     "DriftPolicy",
@@ -27,6 +34,7 @@ __all__ = [
     "Policy",
     "PolicyPart",
     "PrivacyPolicy",
+    "PromotionPolicy",
     "ReferencePolicy",
     "ReferenceWindow",
     "ResolvedSubject",

@@ -10,7 +10,7 @@ from pydantic import model_validator
 from app.federations.policy.drift import DriftPolicy
 from app.federations.policy.incidents import IncidentPolicy
 from app.federations.policy.ingest import IngestPolicy, PrivacyPolicy
-from app.federations.policy.lifecycle import CanaryPolicy, RetrainingPolicy
+from app.federations.policy.lifecycle import CanaryPolicy, PromotionPolicy, RetrainingPolicy
 from app.federations.policy.part import Fault, PolicyPart, refuse
 from app.federations.policy.references import ReferencePolicy
 
@@ -25,6 +25,7 @@ class Policy(PolicyPart):
     incidents: IncidentPolicy = IncidentPolicy()
     retraining: RetrainingPolicy = RetrainingPolicy()
     canary: CanaryPolicy = CanaryPolicy()
+    promotion: PromotionPolicy = PromotionPolicy()
 
     @model_validator(mode="after")
     def _no_overlap(self) -> "Policy":
