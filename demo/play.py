@@ -238,10 +238,13 @@ class Play:
         body = {"model": MODEL, "candidate": served.candidate, "why": sentence}
         promotion = self.owner.post(f"/{FEDERATION}/promotions", body)
         path = f"/{FEDERATION}/promotions/{promotion['id']}"
-        self.owner.post(f"{path}/submit")
+        submitted = self.owner.post(f"{path}/submit")
         approved, reason = self._validators_word(str(served.candidate), action, sentence)
-        self.validator.post(f"{path}/{'approve' if approved else 'reject'}", {"reason": reason})
-        if approved:
+        if not approved:
+            self.validator.post(f"{path}/reject", {"reason": reason})
+        else:
+            seen = {"reason": reason, "evidence_sha256": submitted["evidence_sha256"]}
+            self.validator.post(f"{path}/approve", seen)
             self._wait(lambda: self.owner.get(path)["state"] == "applied", "the promotion")
         settled: dict[str, Any] = self.owner.get(path)
         return settled

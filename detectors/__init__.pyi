@@ -1,6 +1,9 @@
 from .catalogue import block_class as block_class
 from .catalogue import create as create
 from .catalogue import create_block as create_block
+from .clients.canary import CanaryComparison as CanaryComparison
+from .clients.canary import Recommendation as Recommendation
+from .clients.canary import compare_canary as compare_canary
 from .clients.clusters import ClientClusters as ClientClusters
 from .clients.clusters import cluster_clients as cluster_clients
 from .clients.concept import ConceptShift as ConceptShift
@@ -29,10 +32,8 @@ from .clients.mix import split_rates as split_rates
 from .clients.movements import UNMOVED as UNMOVED
 from .clients.movements import MovementClusters as MovementClusters
 from .clients.movements import cluster_movements as cluster_movements
-from .clients.paired import CanaryComparison as CanaryComparison
-from .clients.paired import PairedDifference as PairedDifference
-from .clients.paired import Recommendation as Recommendation
-from .clients.paired import compare_canary as compare_canary
+from .clients.paired import Looks as Looks
+from .clients.paired import paired_looks as paired_looks
 from .clients.plausibility import Finding as Finding
 from .clients.plausibility import Implausible as Implausible
 from .clients.plausibility import find_implausible as find_implausible
@@ -83,7 +84,6 @@ from .sequential.blocks.block import Block as Block
 from .sequential.blocks.block import Signal as Signal
 from .sequential.confidence_sequence import e_value_below as e_value_below
 from .sequential.confidence_sequence import half_width as half_width
-from .sequential.confidence_sequence import look_share as look_share
 from .sequential.cusum import Cusum as Cusum
 from .sequential.cusum import cusum_average_run_length as cusum_average_run_length
 from .sequential.cusum import cusum_threshold as cusum_threshold

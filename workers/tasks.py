@@ -25,8 +25,10 @@ from app.registry import (
     promoting,
     reconciling,
     rolling_back,
+    shadow,
     training_runs,
 )
+from app.registry import service as registry
 from app.registry.mlflow_registry import MlflowRegistry
 from app.registry.mlflow_runs import MlflowRuns
 from app.registry.outages import is_outage
@@ -126,6 +128,7 @@ EFFECTS: dict[str, Effect] = {
     training_runs.LOG: _in_mlflow(
         training_runs.prepare, training_runs.perform, training_runs.record, _runs
     ),
+    shadow.WATCH: Local(shadow.watch),
     reporting.BUILD: External(
         reporting.prepare,
         lambda work: reporting.perform(work, settings().reports_dir),
@@ -155,9 +158,11 @@ def sweep() -> None:
 
 @app.task(name=RELEASE_LEASES)
 def release_leases() -> None:
-    """Give claimed requests whose lease ran out back, and expire unclaimed ones."""
+    """Give claimed requests whose lease ran out back; expire unclaimed ones, and promotions."""
     with _database().session_scope() as session:
         retraining.release_expired(session)
+    with _database().session_scope() as session:
+        registry.expire_due(session)
 
 
 @app.task(name=ASK_BY_CALENDAR)

@@ -32,6 +32,7 @@ from app.incidents.schemas import ByHand, SilenceIn
 from app.registry import service as registry
 from app.retraining import service as retraining
 from app.rounds import service as rounds
+from app.rounds.schemas import Sha256
 
 router = APIRouter(
     route_class=ConsoleRoute, include_in_schema=False, dependencies=[Depends(from_our_pages)]
@@ -183,11 +184,24 @@ def show_promotion(
 
 @router.post("/f/{federation}/promotions/{promotion_id}/approve")
 def approve(
-    federation: Slug, promotion_id: UUID, reason: Reason, visitor: Decider, session: WriteSession
+    federation: Slug,
+    promotion_id: UUID,
+    reason: Reason,
+    evidence_sha256: Annotated[Sha256, Form()],
+    visitor: Decider,
+    session: WriteSession,
 ) -> Response:
-    """Let the candidate become champion."""
+    """Let the candidate become champion, by the evidence that the visitor saw."""
     row = visitor.federation(session, federation)
-    registry.approve(session, row, promotion_id, visitor.name, reason)
+    registry.approve(
+        session,
+        row,
+        promotion_id,
+        visitor.name,
+        reason,
+        role=visitor.principal.role,
+        evidence_sha256=evidence_sha256,
+    )
     return _to(f"/f/{federation}/promotions/{promotion_id}")
 
 

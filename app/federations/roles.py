@@ -37,6 +37,7 @@ class Permission(StrEnum):
     SET_POLICY = "set_policy"
     SUBMIT_PROMOTIONS = "submit_promotions"
     DECIDE_PROMOTIONS = "decide_promotions"
+    COMMENT_PROMOTIONS = "comment_promotions"
     READ_AUDIT = "read_audit"
     MANAGE_KEYS = "manage_keys"
     MANAGE_PEOPLE = "manage_people"
@@ -47,8 +48,16 @@ P = Permission
 ALLOWED: dict[Role, frozenset[Permission]] = {
     Role.INGEST: frozenset({P.READ, P.PUSH_ROUNDS, P.CLAIM_RETRAINING, P.REGISTER_VERSIONS}),
     Role.VIEWER: frozenset({P.READ}),
-    Role.ANALYST: frozenset({P.READ, P.READ_CLIENTS}),
-    Role.ON_CALL: frozenset({P.READ, P.READ_CLIENTS, P.HANDLE_INCIDENTS, P.REQUEST_RETRAINING}),
+    Role.ANALYST: frozenset({P.READ, P.READ_CLIENTS, P.COMMENT_PROMOTIONS}),
+    Role.ON_CALL: frozenset(
+        {
+            P.READ,
+            P.READ_CLIENTS,
+            P.HANDLE_INCIDENTS,
+            P.REQUEST_RETRAINING,
+            P.COMMENT_PROMOTIONS,
+        }
+    ),
     Role.DEVELOPER: frozenset(
         {
             P.READ,
@@ -56,6 +65,7 @@ ALLOWED: dict[Role, frozenset[Permission]] = {
             P.REQUEST_RETRAINING,
             P.REGISTER_VERSIONS,
             P.SUBMIT_PROMOTIONS,
+            P.COMMENT_PROMOTIONS,
         }
     ),
     Role.OWNER: frozenset(
@@ -70,10 +80,13 @@ ALLOWED: dict[Role, frozenset[Permission]] = {
             P.FREEZE_REFERENCES,
             P.SET_POLICY,
             P.SUBMIT_PROMOTIONS,
+            P.COMMENT_PROMOTIONS,
         }
     ),
-    Role.VALIDATOR: frozenset({P.READ, P.READ_CLIENTS, P.DECIDE_PROMOTIONS, P.READ_AUDIT}),
-    Role.AUDITOR: frozenset({P.READ, P.READ_AUDIT}),
+    Role.VALIDATOR: frozenset(
+        {P.READ, P.READ_CLIENTS, P.DECIDE_PROMOTIONS, P.COMMENT_PROMOTIONS, P.READ_AUDIT}
+    ),
+    Role.AUDITOR: frozenset({P.READ, P.READ_AUDIT, P.COMMENT_PROMOTIONS}),
     Role.ADMIN: frozenset(
         {
             P.READ,

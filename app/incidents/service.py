@@ -44,6 +44,7 @@ def on_round(session: Session, round_id: UUID) -> None:
     judged.
     """
     round_ = rounds.received(session, round_id)
+    registry.ask_for_watch(session, round_)
     drift.hold(session, round_.federation_id, round_.model)
     busy = drift.under_way(session, round_.federation_id, round_.model)
     if busy is not None and busy.round_id != round_id:
@@ -113,6 +114,8 @@ def _follow_up(
 def on_promotion_applied(session: Session, promotion_id: UUID) -> None:
     """Resolve what was open about the version that is no longer champion."""
     promotion = registry.promotion_with_id(session, promotion_id)
+    if promotion.cohort:  # the version before still serves everybody else
+        return
     model = registry.model_of(session, promotion)
     actor = f"promotion of version {promotion.candidate}"
     for incident in repository.unresolved_of_version(

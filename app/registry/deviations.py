@@ -87,7 +87,7 @@ def differences(
 
 def _is_ours(alias: str) -> bool:
     """Whether an alias is one that Vigie decides on."""
-    return alias in (CHAMPION, CANARY) or alias.startswith(f"{CHAMPION}.")
+    return alias in (CHAMPION, CANARY) or alias.startswith(f"{CHAMPION}-")
 
 
 def _changed(version: str, told: Held, seen: Held) -> Iterator[Difference]:

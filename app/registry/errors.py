@@ -114,3 +114,96 @@ class NotDescribedError(DomainError):
         super().__init__(
             f"The inventory says nothing of {model} yet; its owner describes it first."
         )
+
+
+class UnknownCohortError(DomainError):
+    """A cohort that the federation's clients cannot be in."""
+
+    code = "unknown_cohort"
+
+    def __init__(self, cohort: str) -> None:
+        message = (
+            f"No cohort {cohort}: name one as tag=value, both on the federation's allow-list of"
+            " cohort tags."
+        )
+        super().__init__(message, (FieldError("cohort", self.code, message),))
+
+
+class ManyTagsError(DomainError):
+    """Cohorts of two tags overlap, so a client would have two champions."""
+
+    code = "many_tags"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, tag: str, used: str) -> None:
+        super().__init__(
+            f"Cohorts of this model are told apart by {used}, and a client may be in one of {tag}"
+            f" as well. Merge the cohorts of {used} first."
+        )
+
+
+class SeenEvidenceError(DomainError):
+    """The approver saw other evidence than what was submitted."""
+
+    code = "evidence_not_seen"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, frozen: str | None) -> None:
+        message = (
+            f"The evidence of this promotion has the SHA-256 {frozen}, which is not the one in"
+            " `evidence_sha256`. Read the promotion again, and approve what you have read."
+        )
+        super().__init__(message, (FieldError("evidence_sha256", self.code, message),))
+
+
+class PromotionExpiredError(DomainError):
+    """The promotion waited for longer than the policy allows."""
+
+    code = "promotion_expired"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, expired_at: object) -> None:
+        super().__init__(
+            f"This promotion expired at {expired_at}: its evidence is too old to decide on. Draft"
+            " another."
+        )
+
+
+class AlreadyApprovedError(DomainError):
+    """One person, one approval."""
+
+    code = "already_approved"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, actor: str) -> None:
+        super().__init__(f"{actor} approved this promotion already; somebody else has to as well.")
+
+
+class NoVoteError(DomainError):
+    """The policy does not ask for the approval of this role."""
+
+    code = "no_vote"
+    kind = ErrorKind.FORBIDDEN
+
+    def __init__(self, role: str, missing: str) -> None:
+        super().__init__(f"An approval by {role} is not asked for any more; missing: {missing}.")
+
+
+class NoVersionError(DomainError):
+    """A model without a version serves nobody."""
+
+    code = "no_version"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"Model {model} has no version yet; register one.")
+
+
+class NoShadowError(DomainError):
+    """The champion came by no promotion, so there is none before it to measure."""
+
+    code = "no_shadow"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"No promotion made the champion of {model}: there is none before it.")

@@ -19,10 +19,11 @@ from app.drift import service as drift
 from app.federations import service as federations
 from app.federations.tables import Federation
 from app.registry import deviations, repository
+from app.registry.cohort_champions import former_cohorts, own_champions
 from app.registry.deviations import Difference, Kind
 from app.registry.mlflow_registry import MlflowRegistry
 from app.registry.tables import Model, ModelVersion
-from app.registry.twins import Held, Twin, registered_name, tags_of
+from app.registry.twins import Held, Twin, alias_of, registered_name, tags_of
 
 MIRROR = "registry.mirror_version"
 MIRRORED_BY = "worker"
@@ -89,21 +90,43 @@ def wanted_with(
     champion: str | None,
     canary: str | None,
     also: Collection[str] = (),
+    crowned: Mapping[str, str] | None = None,
 ) -> Wanted | None:
-    """What MLflow should hold if these were champion and canary; None before there is any."""
+    """What MLflow should hold if these were champion and canary; None before there is any.
+
+    `crowned` are champions of cohorts that are to be; the others are as they are.
+    """
     if champion is None:
         return None
     federation = federations.get(session, model.federation_id)
-    names = {champion, *also} | ({canary} if canary else set())
+    aliases = _aliases(session, model, champion, canary, crowned or {})
+    names = {*also, *filter(None, aliases.values())}
     if model.mirrored is None:
         names |= repository.deviating_versions(session, model)
     return Wanted(
         name=registered_name(federation.name, model.name),
         twins=_twins(session, federation, model, names),
-        aliases={"champion": champion, "canary": canary},
+        aliases=aliases,
         told=model.mirrored,
         epoch=model.mirror_epoch,
     )
+
+
+def _aliases(
+    session: Session,
+    model: Model,
+    champion: str | None,
+    canary: str | None,
+    crowned: Mapping[str, str],
+) -> dict[str, str | None]:
+    """The version under each alias; None where there is to be no such alias any more."""
+    former: dict[str, str | None] = dict.fromkeys(former_cohorts(session, model))
+    own = {**former, **own_champions(session, model), **crowned}
+    of_cohorts = {
+        alias_of(cohort): None if version == champion else version
+        for cohort, version in own.items()
+    }
+    return {"champion": champion, "canary": canary, **of_cohorts}
 
 
 def _twins(
@@ -146,7 +169,7 @@ def expected_tags(
 def settle(session: Session, model: Model, mirrored: Mirrored) -> None:
     """Keep what was told of a locked model; mirror again what has moved on."""
     keep_numbers(session, model, mirrored)
-    if mirrored.wanted.aliases != {"champion": model.champion, "canary": model.canary}:
+    if mirrored.wanted.aliases != _aliases(session, model, model.champion, model.canary, {}):
         mirror_again(session, model)
     elif mirrored.wanted.epoch == model.mirror_epoch:
         told = {alias: number for alias, number in mirrored.aliases.items() if number is not None}

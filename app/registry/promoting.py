@@ -13,8 +13,9 @@ from app.core.states import advance
 from app.drift import service as drift
 from app.federations import service as federations
 from app.registry import mirroring, repository
+from app.registry.cohort_champions import crown
 from app.registry.mirroring import Mirrored, Wanted
-from app.registry.promotions import NEXT, PromotionState, audit_step, locked
+from app.registry.promotions import NEXT, PromotionState, audit_step, champion_now, locked
 from app.registry.tables import Model, Promotion
 
 ON_APPLIED = "incidents.on_promotion_applied"
@@ -28,9 +29,11 @@ def prepare(session: Session, promotion_id: UUID) -> Wanted | None:
     if promotion is None or promotion.state != PromotionState.APPROVED:
         return None
     model = repository.model_with_id(session, promotion.model_id)
-    return mirroring.wanted_with(
-        session, model, promotion.candidate, _canary_after(model, promotion)
-    )
+    canary = _canary_after(model, promotion)
+    if promotion.cohort:
+        crowned = {promotion.cohort: promotion.candidate}
+        return mirroring.wanted_with(session, model, model.champion, canary, crowned=crowned)
+    return mirroring.wanted_with(session, model, promotion.candidate, canary)
 
 
 def record(session: Session, promotion_id: UUID, mirrored: Mirrored) -> None:
@@ -51,17 +54,20 @@ def record(session: Session, promotion_id: UUID, mirrored: Mirrored) -> None:
 
 def _apply(session: Session, model: Model, promotion: Promotion) -> None:
     assert promotion.decided_by is not None  # the state says that it was approved
-    before = {"champion": model.champion, "canary": model.canary}
+    before = {"champion": champion_now(session, model, promotion), "canary": model.canary}
     current = PromotionState(promotion.state)
     promotion.state = advance("promotion", NEXT, current, PromotionState.APPLIED)
     promotion.applied_at = clock.now()
     model.canary = _canary_after(model, promotion)
-    model.champion = promotion.candidate
+    if promotion.cohort:
+        crown(session, model, promotion.cohort, promotion.candidate)
+    else:
+        model.champion = promotion.candidate
     session.add_all([model, promotion])
     federation = federations.get(session, promotion.federation_id)
-    after = {"champion": model.champion, "canary": model.canary}
-    audit_step(session, promotion, mirroring.MIRRORED_BY, "apply", after, promotion.reason, before)
     drift.freeze_newest(session, federation, model.name, promotion.candidate, promotion.decided_by)
+    after = {"champion": champion_now(session, model, promotion), "canary": model.canary}
+    audit_step(session, promotion, mirroring.MIRRORED_BY, "apply", after, promotion.reason, before)
     outbox.enqueue(session, ON_APPLIED, promotion.id)
 
 

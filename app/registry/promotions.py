@@ -1,11 +1,12 @@
-"""Promotions: from a draft to a decision that two people answer for.
+"""Promotions: from a draft to evidence that is frozen and awaits a decision.
 
-The model's row is locked before the promotion's, here and where decisions are applied, so that of
-two decisions at once one wins and the other is told what it found.
+The model's row is locked before the promotion's, here and where decisions are made and applied, so
+that of two decisions at once one wins and the other is told what it found.
 """
 
 import hashlib
 import json
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -13,25 +14,23 @@ from uuid import UUID
 from sqlmodel import Session
 
 from app.audit import service as audit
-from app.core import clock, outbox
+from app.core import clock
 from app.core.errors import NotFoundError
 from app.core.states import advance
+from app.federations import service as federations
 from app.federations.tables import Federation
 from app.registry import repository
+from app.registry.approving import require, same_person
 from app.registry.canary import comparison
+from app.registry.cohort_champions import champion_of, check_cohort
 from app.registry.errors import (
     ChampionChangedError,
-    EvidenceChangedError,
-    FourEyesError,
     NotACandidateError,
     NotTheAuthorError,
     OpenPromotionError,
 )
-from app.registry.tables import Model, Promotion
+from app.registry.tables import Model, Promotion, PromotionApproval
 from app.registry.versions import model_named, version_named
-
-APPLY = "registry.apply_promotion"
-ROLL_BACK = "registry.apply_rollback"
 
 
 class PromotionState(StrEnum):
@@ -63,32 +62,41 @@ def draft_promotion(
     candidate: str,
     actor: str,
     why: str,
+    cohort: str = "",
+    *,
+    kind: str | None = None,
 ) -> Promotion:
-    """Draft a promotion of a version that is not champion.
+    """Draft a promotion of a version that is not champion, of all clients or of a cohort.
 
     Raises:
         NotFoundError: if there is no such model or version.
+        UnknownCohortError, ManyTagsError: if the cohort cannot have a champion of its own.
         NotACandidateError: if the version is the champion.
         OpenPromotionError: if the model has an open promotion.
     """
     version_named(session, federation.id, model_name, candidate)
     found = model_named(session, federation.id, model_name)
     model = repository.locked_model(session, found.id)
-    assert model.champion is not None  # a model with a version has one
-    if candidate == model.champion:
+    if cohort:
+        check_cohort(session, federation, model, cohort)
+    champion = champion_of(session, model, cohort)
+    if candidate == champion:
         raise NotACandidateError(candidate)
     _refuse_second(session, model)
     promotion = Promotion(
         federation_id=federation.id,
         model_id=model.id,
+        kind=kind or _kind(model, candidate, champion, cohort),
+        cohort=cohort,
         candidate=candidate,
-        champion=model.champion,
+        champion=champion,
+        why=why,
         submitted_by=actor,
         created_at=clock.now(),
     )
     session.add(promotion)
     session.flush()
-    after = {"model": model.name, "candidate": candidate, "champion": model.champion}
+    after = {"model": model.name, "candidate": candidate, "champion": champion, "cohort": cohort}
     audit_step(session, promotion, actor, "draft", after, why)
     return promotion
 
@@ -101,77 +109,24 @@ def submit(session: Session, federation: Federation, promotion_id: UUID, actor: 
         ChampionChangedError: if the champion is another version than at the draft.
     """
     model, promotion = locked(session, federation.id, promotion_id)
-    if not _same_person(actor, promotion.submitted_by):
+    if not same_person(actor, promotion.submitted_by):
         raise NotTheAuthorError(promotion.submitted_by)
-    _move(promotion, P.AWAITING_REVIEW)
-    _check_champion(model, promotion)
-    evidence = comparison(session, federation, model.name, promotion.candidate)
+    move(promotion, P.AWAITING_REVIEW)
+    check_champion(session, model, promotion)
+    require(session, federation, model, promotion)
+    hours = federations.policy_of(federation).promotion.expire_hours
+    evidence = comparison(session, federation, model.name, promotion.candidate, promotion.cohort)
     promotion.evidence = evidence.model_dump(mode="json")
     promotion.evidence_sha256 = evidence_hash(promotion.evidence)
     promotion.submitted_at = clock.now()
+    promotion.expires_at = promotion.submitted_at + timedelta(hours=hours)
     session.add(promotion)
-    after = {"evidence_sha256": promotion.evidence_sha256}
+    after = {
+        "evidence_sha256": promotion.evidence_sha256,
+        "required": promotion.required,
+        "expires_at": promotion.expires_at.isoformat(),
+    }
     audit_step(session, promotion, actor, "submit", after)
-    return promotion
-
-
-def approve(
-    session: Session, federation: Federation, promotion_id: UUID, actor: str, reason: str
-) -> Promotion:
-    """Approve what was submitted; it is applied by a worker, once MLflow has it.
-
-    Raises:
-        FourEyesError: if the actor submitted it, or registered the candidate.
-        ChampionChangedError: if the champion is another version than the evidence is about.
-        EvidenceChangedError: if the evidence is not what was submitted.
-    """
-    model, promotion = locked(session, federation.id, promotion_id)
-    _check_four_eyes(session, model, promotion, actor)
-    _move(promotion, P.APPROVED)
-    _check_champion(model, promotion)
-    if evidence_hash(promotion.evidence) != promotion.evidence_sha256:
-        raise EvidenceChangedError
-    _decide(session, promotion, actor, reason, "approve")
-    outbox.enqueue(session, APPLY, promotion.id)
-    return promotion
-
-
-def reject(
-    session: Session, federation: Federation, promotion_id: UUID, actor: str, reason: str
-) -> Promotion:
-    """Reject a promotion, or a draft that stands in the way of another.
-
-    Raises:
-        FourEyesError: if the actor submitted it, or registered the candidate.
-    """
-    model, promotion = locked(session, federation.id, promotion_id)
-    _check_four_eyes(session, model, promotion, actor)
-    _move(promotion, P.REJECTED)
-    _decide(session, promotion, actor, reason, "reject")
-    return promotion
-
-
-def roll_back(
-    session: Session, federation: Federation, promotion_id: UUID, actor: str, reason: str
-) -> Promotion:
-    """Make the version before champion again, at once; MLflow's alias follows by a worker.
-
-    An approved promotion that is not in force yet is taken back, and the champion stays.
-
-    Raises:
-        ChampionChangedError: if the candidate is no longer champion.
-        OpenPromotionError: if a later promotion is being applied; that one is rolled back first.
-    """
-    model, promotion = locked(session, federation.id, promotion_id)
-    before = {"state": promotion.state, "champion": model.champion}
-    was_applied = promotion.state == P.APPLIED
-    _move(promotion, P.ROLLED_BACK)
-    if was_applied:
-        _restore(session, model, promotion)
-    session.add_all([model, promotion])
-    after = {"state": promotion.state, "champion": model.champion}
-    audit_step(session, promotion, actor, "roll_back", after, reason, before)
-    outbox.enqueue(session, ROLL_BACK, promotion.id)
     return promotion
 
 
@@ -202,6 +157,11 @@ def promotion_with_id(session: Session, promotion_id: UUID) -> Promotion:
     if found is None:
         raise NotFoundError("promotion", promotion_id)
     return found
+
+
+def approvals_of(session: Session, promotion: Promotion) -> list[PromotionApproval]:
+    """Who approved a promotion, in their order."""
+    return repository.approvals_of(session, promotion)
 
 
 def model_of(session: Session, promotion: Promotion) -> Model:
@@ -246,16 +206,21 @@ def audit_step(
     )
 
 
-def _move(promotion: Promotion, target: PromotionState) -> None:
+def move(promotion: Promotion, target: PromotionState) -> None:
+    """Take the step, if the table allows it."""
     promotion.state = advance("promotion", NEXT, PromotionState(promotion.state), target)
 
 
-def _decide(session: Session, promotion: Promotion, actor: str, reason: str, verb: str) -> None:
-    promotion.decided_by, promotion.decided_at = actor, clock.now()
-    promotion.reason = reason
-    session.add(promotion)
-    after = {"state": promotion.state, "evidence_sha256": promotion.evidence_sha256}
-    audit_step(session, promotion, actor, verb, after, reason)
+def champion_now(session: Session, model: Model, promotion: Promotion) -> str:
+    """Whom the promotion is to replace, as of now."""
+    return champion_of(session, model, promotion.cohort)
+
+
+def check_champion(session: Session, model: Model, promotion: Promotion) -> None:
+    """Raise ChampionChangedError if the champion is another than the promotion stands on."""
+    champion = champion_now(session, model, promotion)
+    if champion != promotion.champion:
+        raise ChampionChangedError(promotion.champion, champion)
 
 
 def _refuse_second(session: Session, model: Model) -> None:
@@ -264,28 +229,10 @@ def _refuse_second(session: Session, model: Model) -> None:
         raise OpenPromotionError(opened.id, opened.state)
 
 
-def _check_champion(model: Model, promotion: Promotion) -> None:
-    if model.champion != promotion.champion:
-        raise ChampionChangedError(promotion.champion, model.champion)
-
-
-def _check_four_eyes(session: Session, model: Model, promotion: Promotion, actor: str) -> None:
-    candidate = repository.version_named(session, model, promotion.candidate)
-    assert candidate is not None  # a promotion is drafted of a version, and versions stay
-    if _same_person(actor, promotion.submitted_by):
-        raise FourEyesError(actor, "submitted it")
-    if _same_person(actor, candidate.registered_by):
-        raise FourEyesError(actor, "registered the candidate")
-
-
-def _same_person(one: str, other: str) -> bool:
-    return one.strip().casefold() == other.strip().casefold()
-
-
-def _restore(session: Session, model: Model, promotion: Promotion) -> None:
-    if model.champion != promotion.candidate:
-        raise ChampionChangedError(promotion.candidate, model.champion)
-    later = repository.open_promotion(session, model)
-    if later is not None and later.state == P.APPROVED:
-        raise OpenPromotionError(later.id, later.state)
-    model.champion = promotion.champion
+def _kind(model: Model, candidate: str, champion: str, cohort: str) -> str:
+    """A cohort that gets a champion of its own is split off; one that loses it, merged."""
+    if not cohort:
+        return "promotion"
+    if candidate == model.champion:
+        return "merge"
+    return "split" if champion == model.champion else "promotion"

@@ -19,10 +19,10 @@ from app.core.errors import NotFoundError
 from app.federations import service as federations
 from app.federations.tables import Federation
 from app.registry import deviations, mirroring, repository
+from app.registry.deciding import APPLY, ROLL_BACK
 from app.registry.deviations import Difference, Seen, differences
 from app.registry.mirroring import MIRROR
 from app.registry.mlflow_registry import MlflowRegistry
-from app.registry.promotions import APPLY, ROLL_BACK
 from app.registry.tables import Deviation, Model
 from app.registry.twins import Held, registered_name
 from app.registry.versions import model_named

@@ -1,13 +1,23 @@
 """All queries on models, versions and promotions."""
 
 from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from app.core.database import insert_unless_there
-from app.registry.tables import Deviation, LoggedRound, Model, ModelVersion, Promotion
+from app.registry.tables import (
+    CohortChampion,
+    Deviation,
+    LoggedRound,
+    Model,
+    ModelVersion,
+    Promotion,
+    PromotionApproval,
+    PromotionComment,
+)
 from app.rounds.tables import Round
 
 OPEN = ("draft", "awaiting_review", "approved")
@@ -218,3 +228,73 @@ def mlflow_runs(session: Session, model: Model) -> dict[str, str]:
         LoggedRound.federation_id == model.federation_id, LoggedRound.model == model.name
     )
     return dict(session.exec(query.distinct()).all())
+
+
+def applied_last(session: Session, model: Model, candidate: str) -> Promotion | None:
+    """The newest promotion in force that made a version the model's champion."""
+    query = select(Promotion).where(
+        Promotion.federation_id == model.federation_id,
+        Promotion.model_id == model.id,
+        Promotion.candidate == candidate,
+        Promotion.cohort == "",
+        Promotion.state == "applied",
+    )
+    return session.exec(query.order_by(col(Promotion.applied_at).desc())).first()
+
+
+def expired_promotions(session: Session, at: datetime) -> list[Promotion]:
+    """The promotions that still await a decision after their time."""
+    query = select(Promotion).where(
+        Promotion.state == "awaiting_review", col(Promotion.expires_at) <= at
+    )
+    return list(session.exec(query.order_by(col(Promotion.created_at))))
+
+
+def approvals_of(session: Session, promotion: Promotion) -> list[PromotionApproval]:
+    """Who approved a promotion, in their order."""
+    query = select(PromotionApproval).where(
+        PromotionApproval.promotion_id == promotion.id,
+        PromotionApproval.federation_id == promotion.federation_id,
+    )
+    return list(session.exec(query.order_by(col(PromotionApproval.at), col(PromotionApproval.id))))
+
+
+def comments_of(session: Session, promotion: Promotion) -> list[PromotionComment]:
+    """What was said of a promotion, in its order."""
+    query = select(PromotionComment).where(
+        PromotionComment.promotion_id == promotion.id,
+        PromotionComment.federation_id == promotion.federation_id,
+    )
+    return list(session.exec(query.order_by(col(PromotionComment.at), col(PromotionComment.id))))
+
+
+def cohort_champions(session: Session, model: Model) -> list[CohortChampion]:
+    """The model's cohorts that have, or had, a champion of their own, by name."""
+    query = select(CohortChampion).where(
+        CohortChampion.federation_id == model.federation_id, CohortChampion.model_id == model.id
+    )
+    return list(session.exec(query.order_by(col(CohortChampion.cohort))))
+
+
+def cohort_champion(session: Session, model: Model, cohort: str) -> CohortChampion | None:
+    """A cohort's own champion, or that it had one."""
+    query = select(CohortChampion).where(
+        CohortChampion.federation_id == model.federation_id,
+        CohortChampion.model_id == model.id,
+        CohortChampion.cohort == cohort,
+    )
+    return session.exec(query).first()
+
+
+def rollback_since(
+    session: Session, model: Model, candidate: str, since: datetime
+) -> Promotion | None:
+    """A proposal to go back to a version that was made since then, whatever became of it."""
+    query = select(Promotion).where(
+        Promotion.federation_id == model.federation_id,
+        Promotion.model_id == model.id,
+        Promotion.kind == "rollback",
+        Promotion.candidate == candidate,
+        col(Promotion.created_at) >= since,
+    )
+    return session.exec(query).first()

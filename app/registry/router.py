@@ -4,7 +4,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, status
-from sqlmodel import Session
 
 from app.core.http import ReadSession, WriteSession
 from app.core.ids import Slug
@@ -12,18 +11,26 @@ from app.federations.dependencies import Access, in_federation
 from app.federations.roles import Permission
 from app.registry import service
 from app.registry.schemas import (
+    ApprovalIn,
+    Cohort,
+    CohortProposalsOut,
+    CommentIn,
+    CommentOut,
     Comparison,
     DecisionIn,
     DeviationOut,
+    JudgementOut,
     ModelIn,
     ModelOut,
     PromotionIn,
     PromotionOut,
     RepairIn,
+    ServingOut,
+    ShadowOut,
     VersionIn,
     VersionOut,
 )
-from app.registry.tables import Model, ModelVersion, Promotion
+from app.registry.tables import Model, ModelVersion, PromotionComment
 
 router = APIRouter(prefix="/v1/federations/{federation}", tags=["registry"])
 
@@ -31,6 +38,7 @@ Reader = Annotated[Access, Depends(in_federation(Permission.READ))]
 Registrar = Annotated[Access, Depends(in_federation(Permission.REGISTER_VERSIONS))]
 Submitter = Annotated[Access, Depends(in_federation(Permission.SUBMIT_PROMOTIONS))]
 Handler = Annotated[Access, Depends(in_federation(Permission.HANDLE_INCIDENTS))]
+Commenter = Annotated[Access, Depends(in_federation(Permission.COMMENT_PROMOTIONS))]
 Decider = Annotated[Access, Depends(in_federation(Permission.DECIDE_PROMOTIONS))]
 
 
@@ -93,14 +101,46 @@ def repair_model(
     return [DeviationOut.of(deviation, model) for deviation in found]
 
 
+@router.get("/models/{model}/serving")
+def read_serving(
+    model: Slug,
+    access: Reader,
+    session: ReadSession,
+    cohort: Annotated[list[Cohort] | None, Query(max_length=20)] = None,
+) -> ServingOut:
+    """Which version serves a client of these cohorts (`cohort=hub=EWR`), and all aliases."""
+    federation = access.federation(session)
+    return service.serving(session, federation, model, cohort or [])
+
+
+@router.get("/models/{model}/cohort-proposals")
+def read_cohort_proposals(model: Slug, access: Reader, session: ReadSession) -> CohortProposalsOut:
+    """Which cohorts the evidence would give a champion of their own, or merge again."""
+    return service.cohort_proposals(session, access.federation(session), model)
+
+
+@router.get("/models/{model}/shadow")
+def read_shadow(model: Slug, access: Reader, session: ReadSession) -> ShadowOut:
+    """The champion beside the one before it, since it became champion."""
+    return service.shadow(session, access.federation(session), model)
+
+
+@router.get("/models/{model}/versions/{version}/judgement")
+def read_judgement(
+    model: Slug, version: Slug, access: Reader, session: ReadSession
+) -> JudgementOut:
+    """What an older version says of the champion where labels have not come yet."""
+    return service.judgement(session, access.federation(session), model, version)
+
+
 @router.post("/promotions", status_code=status.HTTP_201_CREATED)
 def draft_promotion(body: PromotionIn, access: Submitter, session: WriteSession) -> PromotionOut:
     """Draft a promotion; a model has one open promotion at a time."""
     federation = access.federation(session)
     promotion = service.draft_promotion(
-        session, federation, body.model, body.candidate, access.actor, body.why
+        session, federation, body.model, body.candidate, access.actor, body.why, body.cohort or ""
     )
-    return _out(session, promotion)
+    return service.shown(session, promotion)
 
 
 @router.get("/promotions")
@@ -109,31 +149,41 @@ def list_promotions(
 ) -> list[PromotionOut]:
     """The newest promotions, newest first."""
     found = service.promotions_of(session, access.federation(session).id, limit)
-    return [_out(session, promotion) for promotion in found]
+    return [service.shown(session, promotion) for promotion in found]
 
 
 @router.get("/promotions/{promotion_id}")
 def read_promotion(promotion_id: UUID, access: Reader, session: ReadSession) -> PromotionOut:
     """One promotion, with the evidence as it was submitted."""
     federation = access.federation(session)
-    return _out(session, service.get_promotion(session, federation.id, promotion_id))
+    return service.shown(session, service.get_promotion(session, federation.id, promotion_id))
 
 
 @router.post("/promotions/{promotion_id}/submit")
 def submit_promotion(promotion_id: UUID, access: Submitter, session: WriteSession) -> PromotionOut:
     """Freeze the evidence and ask for a decision; its author does this."""
     federation = access.federation(session)
-    return _out(session, service.submit(session, federation, promotion_id, access.actor))
+    return service.shown(session, service.submit(session, federation, promotion_id, access.actor))
 
 
 @router.post("/promotions/{promotion_id}/approve")
 def approve_promotion(
-    promotion_id: UUID, body: DecisionIn, access: Decider, session: WriteSession
+    promotion_id: UUID, body: ApprovalIn, access: Decider, session: WriteSession
 ) -> PromotionOut:
-    """Approve; never by who submitted it or registered the candidate. A worker applies it."""
-    federation = access.federation(session)
-    promotion = service.approve(session, federation, promotion_id, access.actor, body.reason)
-    return _out(session, promotion)
+    """Approve what was read; never by who submitted it or registered the candidate.
+
+    A worker applies it with the last approval that the policy asks for.
+    """
+    promotion = service.approve(
+        session,
+        access.federation(session),
+        promotion_id,
+        access.actor,
+        body.reason,
+        role=access.principal.role,
+        evidence_sha256=body.evidence_sha256,
+    )
+    return service.shown(session, promotion)
 
 
 @router.post("/promotions/{promotion_id}/reject")
@@ -143,7 +193,7 @@ def reject_promotion(
     """Reject; never by who submitted it or registered the candidate."""
     federation = access.federation(session)
     promotion = service.reject(session, federation, promotion_id, access.actor, body.reason)
-    return _out(session, promotion)
+    return service.shown(session, promotion)
 
 
 @router.post("/promotions/{promotion_id}/roll-back")
@@ -153,8 +203,25 @@ def roll_back_promotion(
     """Make the version before champion again, or take back an approval not yet in force."""
     federation = access.federation(session)
     promotion = service.roll_back(session, federation, promotion_id, access.actor, body.reason)
-    return _out(session, promotion)
+    return service.shown(session, promotion)
 
 
-def _out(session: Session, promotion: Promotion) -> PromotionOut:
-    return PromotionOut.of(promotion, service.model_of(session, promotion).name)
+@router.post(
+    "/promotions/{promotion_id}/comments",
+    status_code=status.HTTP_201_CREATED,
+    response_model=CommentOut,
+)
+def comment_on_promotion(
+    promotion_id: UUID, body: CommentIn, access: Commenter, session: WriteSession
+) -> PromotionComment:
+    """Say something of a promotion, for whoever decides."""
+    federation = access.federation(session)
+    return service.comment(session, federation, promotion_id, access.actor, body.text)
+
+
+@router.get("/promotions/{promotion_id}/comments", response_model=list[CommentOut])
+def list_comments(
+    promotion_id: UUID, access: Reader, session: ReadSession
+) -> list[PromotionComment]:
+    """What was said of a promotion, oldest first."""
+    return service.comments_of(session, access.federation(session), promotion_id)

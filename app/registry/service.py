@@ -1,6 +1,15 @@
 """The registry's decisions: versions, their comparison, and promotions (each in its own file)."""
 
+from app.registry.approving import missing_of
 from app.registry.canary import comparison, comparison_of
+from app.registry.deciding import (
+    approve,
+    comment,
+    comments_of,
+    expire_due,
+    reject,
+    roll_back,
+)
 from app.registry.inventory import (
     criticality_of,
     describe,
@@ -10,18 +19,21 @@ from app.registry.inventory import (
     remind,
     review,
 )
+from app.registry.judging import judgement
 from app.registry.promotions import (
-    approve,
+    approvals_of,
     draft_promotion,
     get_promotion,
     model_of,
     promotion_with_id,
     promotions_of,
-    reject,
-    roll_back,
     submit,
 )
 from app.registry.reconciling import deviation_with_id, deviations_of, repair
+from app.registry.serving import serving
+from app.registry.shadow import ask_for_watch, shadow
+from app.registry.showing import shown
+from app.registry.splitting import cohort_proposals
 from app.registry.versions import (
     ensure_model,
     model_named,
@@ -32,7 +44,12 @@ from app.registry.versions import (
 )
 
 __all__ = [
+    "approvals_of",
     "approve",
+    "ask_for_watch",
+    "cohort_proposals",
+    "comment",
+    "comments_of",
     "comparison",
     "comparison_of",
     "criticality_of",
@@ -41,9 +58,12 @@ __all__ = [
     "deviations_of",
     "draft_promotion",
     "ensure_model",
+    "expire_due",
     "get_promotion",
     "inventory_of",
     "inventory_of_model",
+    "judgement",
+    "missing_of",
     "model_named",
     "model_of",
     "models_of",
@@ -56,6 +76,9 @@ __all__ = [
     "repair",
     "review",
     "roll_back",
+    "serving",
+    "shadow",
+    "shown",
     "submit",
     "version_named",
     "versions_of",

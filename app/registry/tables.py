@@ -146,8 +146,24 @@ class InventoryEntry(SQLModel, table=True):
     changed_by: str
 
 
+class CohortChampion(SQLModel, table=True):
+    """The version that serves a cohort in the place of the model's champion.
+
+    Without a version the cohort has gone back to the model's champion; the row stays, so that the
+    alias in MLflow goes too.
+    """
+
+    __tablename__ = "cohort_champions"
+
+    model_id: UUID = Field(foreign_key="models.id", primary_key=True)
+    cohort: str = Field(primary_key=True)  # "tag=value"
+    federation_id: UUID = Field(foreign_key="federations.id", index=True)
+    version: str | None = None
+    since: datetime = Field(sa_type=Utc)
+
+
 class Promotion(SQLModel, table=True):
-    """A candidate version that asks to become champion."""
+    """A candidate version that asks to become champion, of all clients or of a cohort."""
 
     __tablename__ = "promotions"
     __table_args__ = (
@@ -156,6 +172,7 @@ class Promotion(SQLModel, table=True):
             " 'rolled_back')",
             name="state",
         ),
+        CheckConstraint("kind IN ('promotion', 'split', 'merge', 'rollback')", name="kind"),
         CheckConstraint("decided_by IS NULL OR decided_by <> submitted_by", name="four_eyes"),
         Index(
             "uq_promotions_open",
@@ -169,15 +186,54 @@ class Promotion(SQLModel, table=True):
     id: UUID = Field(default_factory=new_id, primary_key=True)
     federation_id: UUID = Field(foreign_key="federations.id", index=True)
     model_id: UUID = Field(foreign_key="models.id")
+    kind: str = Field(default="promotion", sa_column_kwargs={"server_default": "promotion"})
+    cohort: str = Field(
+        default="", sa_column_kwargs={"server_default": text("''")}
+    )  # "" is all clients
     candidate: str
     champion: str
     state: str = "draft"
+    why: str | None = None
+    criticality: str | None = None  # of the model when it was submitted
+    required: list[str] = Field(  # a role for each approval, as the policy asked at submission
+        default_factory=list, sa_type=Json, sa_column_kwargs={"server_default": "[]"}
+    )
     evidence: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     evidence_sha256: str | None = None  # of what was seen when it was submitted
     submitted_by: str
     submitted_at: datetime | None = Field(default=None, sa_type=Utc)
+    expires_at: datetime | None = Field(default=None, sa_type=Utc)
     decided_by: str | None = None
     decided_at: datetime | None = Field(default=None, sa_type=Utc)
     reason: str | None = None
     applied_at: datetime | None = Field(default=None, sa_type=Utc)
     created_at: datetime = Field(sa_type=Utc)
+
+
+class PromotionApproval(SQLModel, table=True):
+    """One person's approval, and the hash of the evidence that they saw."""
+
+    __tablename__ = "promotion_approvals"
+    __table_args__ = (UniqueConstraint("promotion_id", "actor", name="uq_promotion_approvals"),)
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    promotion_id: UUID = Field(foreign_key="promotions.id")
+    federation_id: UUID = Field(foreign_key="federations.id", index=True)
+    actor: str
+    role: str
+    reason: str
+    evidence_sha256: str
+    at: datetime = Field(sa_type=Utc)
+
+
+class PromotionComment(SQLModel, table=True):
+    """What somebody said of a promotion."""
+
+    __tablename__ = "promotion_comments"
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    promotion_id: UUID = Field(foreign_key="promotions.id", index=True)
+    federation_id: UUID = Field(foreign_key="federations.id", index=True)
+    author: str
+    text: str
+    at: datetime = Field(sa_type=Utc)

@@ -1,5 +1,7 @@
 """What MLflow is told of a version: the name it goes by there, and its lineage as tags."""
 
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -70,6 +72,18 @@ def to_be_set(
         for key, value in wanted.items()
         if found.get(key) != value and (told is None or told.get(key) != value)
     }
+
+
+def alias_of(cohort: str) -> str:
+    """The alias `champion.<cohort>` as MLflow can hold it: letters, digits, dashes and underscores.
+
+    What else a cohort's name has becomes a dash, and a digest keeps apart what looks alike then.
+
+    >>> alias_of("region=north")
+    'champion-region-north-c9339d'
+    """
+    plain = re.sub(r"[^A-Za-z0-9_-]", "-", cohort)
+    return f"champion-{plain}-{hashlib.sha256(cohort.encode()).hexdigest()[:6]}"
 
 
 def tags_of(

@@ -151,7 +151,7 @@ def roll_back_instead(
     """Take the rollback that a request proposes: the promotion that is drafted instead."""
     federation = access.federation(session)
     draft = service.roll_back_instead(session, federation, request_id, access.actor, body.reason)
-    return PromotionOut.of(draft, registry.model_of(session, draft).name)
+    return registry.shown(session, draft)
 
 
 @router.get("/{request_id}/outcome", response_model=OutcomeOut)

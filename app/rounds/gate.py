@@ -172,6 +172,7 @@ def _counts(
     if record.canary is not None:
         single.append((("canary", "score_histogram"), record.canary.score_histogram, scores))
         matrices.append((("canary", "confusion"), record.canary.confusion))
+        matrices.append((("canary", "crossed"), record.canary.crossed))
         for row, cells in enumerate(record.canary.agreement or ()):
             single.append((("canary", "agreement", str(row)), cells, 2))
     for path, matrix in matrices:

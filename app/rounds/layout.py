@@ -106,6 +106,7 @@ def _scalars(tags: tuple[str, ...]) -> Iterator[Column]:
     for block, model in blocks.items():
         for name in model.model_fields:
             yield Column(f"{block}.{name}", Kind.NUMBER)
+    yield Column("canary.evaluate_ms", Kind.NUMBER)
 
 
 def _counts(bins: BinSpecIn | None) -> Iterator[Column]:
@@ -118,7 +119,8 @@ def _counts(bins: BinSpecIn | None) -> Iterator[Column]:
     yield Column("score_histogram", Kind.COUNTS, 1, scores)
     yield Column("canary.score_histogram", Kind.COUNTS, 1, scores)
     yield Column("confusion", Kind.COUNTS, labels, labels, matrix=True)
-    yield Column("canary.confusion", Kind.COUNTS, labels, labels, matrix=True)
+    for matrix in ("canary.confusion", "canary.crossed"):
+        yield Column(matrix, Kind.COUNTS, labels, labels, matrix=True)
     for name, feature in bins.features.items():
         yield Column(f"{FEATURE}{name}", Kind.COUNTS, 1, _bins_of(feature))
     if bins.projections is not None:

@@ -139,6 +139,13 @@ class CanaryBlock(Body):
         default=None,
         description="[[both right, champion only], [candidate only, both wrong]], in examples.",
     )
+    crossed: Matrix | None = Field(
+        default=None,
+        description="Rows: the champion's predictions; columns: the candidate's. Needs no labels.",
+    )
+    evaluate_ms: Amount | None = Field(
+        default=None, description="What the candidate took, as `resources.evaluate_ms`."
+    )
 
 
 class Update(Body):

@@ -86,6 +86,15 @@ def test_a_canary_is_paired_on_the_same_examples() -> None:
     assert set(block) == {"agreement", "confusion", "metrics", "score_histogram"}
 
 
+def test_without_labels_a_canary_is_crossed() -> None:
+    summary = Summary(Bins(SPEC))
+    summary.add([0.9, 0.9, 0.1, 0.1], candidate=[0.9, 0.1, 0.1, 0.1])
+    block = summary.record("c_1", candidate_ms=12.5)["canary"]
+    assert block["crossed"] == [[2, 0], [1, 1]]
+    assert block["evaluate_ms"] == 12.5
+    assert set(block) == {"crossed", "evaluate_ms", "score_histogram"}
+
+
 def test_more_than_two_classes_score_by_the_highest() -> None:
     summary = Summary(Bins(THREE))
     summary.add([[0.2, 0.2, 0.6], [0.8, 0.1, 0.1]], [2, 1])

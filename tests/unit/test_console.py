@@ -216,7 +216,13 @@ def test_a_validator_approves_with_a_reason(
     page = client.get(path)
     assert "Your decision" in page.text
     assert "Promote" in page.text
-    decided = {"form_token": form_token(page.text), "reason": "better everywhere"}
+    seen = re.search(r'name="evidence_sha256" value="([0-9a-f]{64})"', page.text)
+    assert seen is not None
+    decided = {
+        "form_token": form_token(page.text),
+        "reason": "better everywhere",
+        "evidence_sha256": seen.group(1),
+    }
     assert "better everywhere" in client.post(f"{path}/approve", data=decided).text
     with database.read_scope() as session:
         found = registry.get_promotion(session, federation.id, promotion)
@@ -230,7 +236,7 @@ def test_the_submitter_cannot_decide_and_is_told_why(
     path = f"/f/flights/promotions/{promotion}"
     page = client.get(path).text
     assert "somebody else decides" in page
-    forced = {"form_token": form_token(page), "reason": "mine"}
+    forced = {"form_token": form_token(page), "reason": "mine", "evidence_sha256": "0" * 64}
     assert client.post(f"{path}/approve", data=forced).status_code == 403
 
 

@@ -3,7 +3,7 @@
 Every field has a default that serves a newcomer, who writes none.
 """
 
-from app.federations.policy.canary import CanaryPolicy
+from app.federations.policy.canary import CanaryPolicy, GuardrailPolicy
 from app.federations.policy.changes import Change, changes
 from app.federations.policy.document import Policy, document_of, sha256_of
 from app.federations.policy.drift import DriftPolicy
@@ -12,6 +12,7 @@ from app.federations.policy.incidents import IncidentPolicy
 from app.federations.policy.ingest import IngestPolicy, PrivacyPolicy
 from app.federations.policy.kinds import KINDS, UnknownSubjectError
 from app.federations.policy.part import PolicyPart, Severity
+from app.federations.policy.promotion import ApprovalPolicy, PromotionPolicy
 from app.federations.policy.references import ReferencePolicy, ReferenceWindow
 from app.federations.policy.registry import RegistryPolicy
 from app.federations.policy.retraining import RetrainingPolicy
@@ -19,15 +20,18 @@ from app.federations.policy.subjects import ResolvedSubject, SubjectPolicy
 
 __all__ = [
     "KINDS",
+    "ApprovalPolicy",
     "CanaryPolicy",
     "Change",
     "DriftPolicy",
     "EffectPolicy",
+    "GuardrailPolicy",
     "IncidentPolicy",
     "IngestPolicy",
     "Policy",
     "PolicyPart",
     "PrivacyPolicy",
+    "PromotionPolicy",
     "ReferencePolicy",
     "ReferenceWindow",
     "RegistryPolicy",

@@ -12,6 +12,7 @@ from app.federations.policy.drift import DriftPolicy
 from app.federations.policy.incidents import IncidentPolicy
 from app.federations.policy.ingest import IngestPolicy, PrivacyPolicy
 from app.federations.policy.part import Fault, PolicyPart, refuse
+from app.federations.policy.promotion import PromotionPolicy
 from app.federations.policy.references import ReferencePolicy
 from app.federations.policy.registry import RegistryPolicy
 from app.federations.policy.retraining import RetrainingPolicy
@@ -28,6 +29,7 @@ class Policy(PolicyPart):
     retraining: RetrainingPolicy = RetrainingPolicy()
     canary: CanaryPolicy = CanaryPolicy()
     registry: RegistryPolicy = RegistryPolicy()
+    promotion: PromotionPolicy = PromotionPolicy()
 
     @model_validator(mode="after")
     def _no_overlap(self) -> "Policy":

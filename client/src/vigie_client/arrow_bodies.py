@@ -25,9 +25,10 @@ _NUMBERS = {
     *(f"{block}.{name}" for block in ("metrics", "canary.metrics") for name in _METRICS),
     *(f"update.{name}" for name in ("norm", "cosine", "mean_norm")),
     *(f"resources.{name}" for name in ("train_ms", "evaluate_ms", "peak_mb", "energy_wh")),
+    "canary.evaluate_ms",
 }
 _COUNTS = {"label_counts", "prediction_counts", "score_histogram", "canary.score_histogram"}
-_SQUARES = {"confusion", "canary.confusion", "canary.agreement"}
+_SQUARES = {"confusion", "canary.confusion", "canary.crossed", "canary.agreement"}
 _TAGGED, _NAMED = "cohorts.", "features."
 _NEVER_NULL = {"client", "num_examples", "status", "cohorts", "features"}
 _BLOCKS = {"cohorts", "features", "metrics", "update", "resources", "canary", "canary.metrics"}

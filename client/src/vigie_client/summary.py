@@ -54,8 +54,9 @@ class Summary:
         score is that of class 1 where there are two classes, else the highest. ``labels`` are class
         numbers, (n,), in the order of the bin spec; without them (they may come later) there are
         no losses and no confusion. ``candidate`` has a second model's probabilities on the same
-        examples, for rounds of phase canary. ``features`` has n values a name. ``ValueError`` says
-        what cannot be counted.
+        examples, for rounds of phase canary; without labels, what both predict is counted crosswise
+        (``crossed``), from which an older model can judge a newer one. ``features`` has n values a
+        name. ``ValueError`` says what cannot be counted.
         """
         champion = self._whole(probabilities, "probabilities")
         truth = None if labels is None else self._classes(labels, len(champion))
@@ -74,8 +75,12 @@ class Summary:
         cohorts: Mapping[str, str] | None = None,
         update: Mapping[str, float] | None = None,
         resources: Mapping[str, float] | None = None,
+        candidate_ms: float | None = None,
     ) -> dict[str, Any]:
         """Return the client record of the wire format, in JSON values.
+
+        ``candidate_ms`` is how long the candidate of a canary took, in milliseconds, as
+        ``resources["evaluate_ms"]`` says of the champion.
 
         Noise is drawn once: the next call returns the same numbers, and ``add`` raises from then
         on, since more batches would have to be noised anew. Raises what ``Noise.released`` does.
@@ -92,6 +97,8 @@ class Summary:
             block[path[-1]] = total.tolist()
         record |= {"update": dict(update)} if update else {}
         record |= {"resources": dict(resources)} if resources else {}
+        if candidate_ms is not None:
+            record.setdefault("canary", {})["evaluate_ms"] = candidate_ms
         return record
 
     @property
@@ -147,8 +154,11 @@ class Summary:
             )
         counted = self._performance(candidate, truth)
         del counted["prediction_counts",]
-        if truth is not None:
-            wrong = (self._predicted(champion) != truth, self._predicted(candidate) != truth)
+        predicted = (self._predicted(champion), self._predicted(candidate))
+        if truth is None:
+            counted["crossed",] = _table(*predicted, size=len(self._bins.labels))
+        else:
+            wrong = (predicted[0] != truth, predicted[1] != truth)
             counted["agreement",] = _table(*wrong, size=_BINARY)
         return {("canary", *path): counts for path, counts in counted.items()}
 

@@ -33,6 +33,8 @@ def recorded(database: Database) -> int:
 
 def post(browser: TestClient, world: World, form: str, **more: str) -> int:
     page, _, fields = FORMS[form]
+    if form == "approve":
+        more = {"evidence_sha256": world.evidence_sha256, **more}
     return browser.post(f"{world.pages[page]}/{form}", data=fields | more).status_code
 
 
@@ -91,7 +93,7 @@ def test_a_refused_approval_leaves_nothing_behind(
     """The service had moved the promotion on before it found that the champion is another."""
     _change_champion(database, world, "2")
     grace = sign_in(Role.VALIDATOR)
-    form = {"form_token": form_token(grace), "reason": "better"}
+    form = {"form_token": form_token(grace), "reason": "better", "evidence_sha256": "0" * 64}
     answer = grace.post(f"{world.pages['promotion']}/approve", data=form)
     assert answer.status_code == 409
     assert "stands on version 1 being champion" in answer.text

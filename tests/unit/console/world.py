@@ -47,6 +47,7 @@ class World:
     round_id: UUID
     incident_id: UUID
     promotion_id: UUID
+    evidence_sha256: str
 
     @property
     def pages(self) -> dict[str, str]:
@@ -80,7 +81,8 @@ def build(folder: Path) -> World:
     (incident,) = [found for found in incidents if found["family"] == "concept"]
     database.dispose()
     round_id, incident_id = UUID(incident["opened_round"]), UUID(incident["id"])
-    return World(folder, keys, stranger, round_id, incident_id, UUID(promotion))
+    seen = promotion["evidence_sha256"]
+    return World(folder, keys, stranger, round_id, incident_id, UUID(promotion["id"]), seen)
 
 
 def _found(database: Database, secret_key: bytes) -> tuple[dict[Role, str], str]:
@@ -146,12 +148,13 @@ def _push(
     assert answer.status_code == 202, answer.text
 
 
-def _submit(api: TestClient, headers: dict[str, str]) -> str:
+def _submit(api: TestClient, headers: dict[str, str]) -> dict[str, Any]:
     body = {"model": MODEL, "candidate": "2", "why": "better"}
     drafted = api.post(f"{HOME}/promotions", json=body, headers=headers).json()["id"]
     done = api.post(f"{HOME}/promotions/{drafted}/submit", headers=headers)
-    assert done.json()["state"] == "awaiting_review", done.text
-    return str(drafted)
+    submitted: dict[str, Any] = done.json()
+    assert submitted["state"] == "awaiting_review", done.text
+    return submitted
 
 
 def _judge(database: Database) -> None:

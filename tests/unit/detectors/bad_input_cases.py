@@ -332,7 +332,16 @@ CASES: dict[str, Case] = {
     "kind_of_drift": Case(d.kind_of_drift, {"series": VALUES}),
     "onset_of": Case(d.onset_of, {"weights": WEIGHTS}),
     "half_width": Case(
-        lambda se: d.half_width(se.item(), 5, 1, 0.05), {"se": scalar("number", 1.0)}
+        lambda se: d.half_width(se.item(), 5, 1.0, 0.05), {"se": scalar("number", 1.0)}
     ),
-    "e_value_below": Case(lambda t: d.e_value_below(t.item(), 5), {"t": scalar("number", -1.0)}),
+    "e_value_below": Case(
+        lambda t: d.e_value_below(t.item(), 5, 1.0), {"t": scalar("number", -1.0)}
+    ),
+    "paired_looks": Case(
+        lambda n, sums: d.paired_looks(n[np.newaxis], sums[np.newaxis]),
+        {
+            "n": Argument("counts", lambda rng, n: rng.uniform(50, 60, 5)),
+            "sums": Argument("sums", lambda rng, n: rng.uniform(-2, 2, 5)),
+        },
+    ),
 }

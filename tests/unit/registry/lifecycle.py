@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from sqlmodel import Session, col, select
 
 from app.core.database import Database
 from app.core.outbox import OutboxRow
+from app.federations.roles import Role
 from app.federations.tables import Federation
 from app.registry import service
 from app.registry.schemas import VersionIn
@@ -47,7 +49,28 @@ def submitted(session: Session, federation: Federation, candidate: str = "2") ->
 
 def approved(session: Session, federation: Federation, candidate: str = "2") -> Promotion:
     promotion = submitted(session, federation, candidate)
-    return service.approve(session, federation, promotion.id, VALIDATOR, "agreed")
+    return approve(session, federation, promotion.id, VALIDATOR, "agreed")
+
+
+def approve(
+    session: Session,
+    federation: Federation,
+    promotion_id: UUID,
+    actor: str,
+    reason: str,
+    role: Role = Role.VALIDATOR,
+) -> Promotion:
+    """Approve the evidence as it is read."""
+    found = service.get_promotion(session, federation.id, promotion_id)
+    return service.approve(
+        session,
+        federation,
+        promotion_id,
+        actor,
+        reason,
+        role=role,
+        evidence_sha256=found.evidence_sha256 or "",
+    )
 
 
 def model_now(database: Database, federation: Federation) -> Model:

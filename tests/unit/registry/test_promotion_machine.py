@@ -24,7 +24,7 @@ from app.federations.tables import Federation
 from app.registry import promoting, service
 from app.registry.mirroring import Mirrored, Wanted
 from app.registry.tables import ModelVersion, Promotion
-from tests.unit.registry.lifecycle import MODEL, register
+from tests.unit.registry.lifecycle import MODEL, approve, register
 
 PEOPLE = ("Ada", "Grace", "Joan")
 OPEN = {"draft", "awaiting_review", "approved"}
@@ -91,7 +91,7 @@ class Promotions(RuleBasedStateMachine):
 
     @rule(promotion=drafted, actor=people)
     def approve(self, promotion: UUID, actor: str) -> None:
-        self.attempt(service.approve, promotion, actor, "agreed")
+        self.attempt(approve, promotion, actor, "agreed")
 
     @rule(promotion=drafted, actor=people)
     def reject(self, promotion: UUID, actor: str) -> None:

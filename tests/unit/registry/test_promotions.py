@@ -27,6 +27,7 @@ from tests.unit.registry.lifecycle import (
     OWNER,
     SERVER,
     VALIDATOR,
+    approve,
     approved,
     draft,
     model_now,
@@ -78,7 +79,7 @@ def test_submission_freezes_what_was_seen(session: Session, federation: Federati
     session.add(promotion)
     session.flush()
     with pytest.raises(EvidenceChangedError):
-        service.approve(session, federation, promotion.id, VALIDATOR, "agreed")
+        approve(session, federation, promotion.id, VALIDATOR, "agreed")
 
 
 def test_evidence_keeps_its_hash_through_the_database(
@@ -92,7 +93,7 @@ def test_evidence_keeps_its_hash_through_the_database(
 
 
 @pytest.mark.parametrize("actor", [OWNER, "ada ", SERVER])
-@pytest.mark.parametrize("decide", [service.approve, service.reject])
+@pytest.mark.parametrize("decide", [approve, service.reject])
 def test_nobody_decides_on_their_own_work(
     session: Session, federation: Federation, actor: str, decide: Callable[..., Promotion]
 ) -> None:
@@ -126,7 +127,7 @@ def test_only_another_version_is_a_candidate(session: Session, federation: Feder
 
 def test_a_draft_cannot_be_approved(session: Session, federation: Federation) -> None:
     with pytest.raises(IllegalTransitionError):
-        service.approve(session, federation, draft(session, federation).id, VALIDATOR, "in a hurry")
+        approve(session, federation, draft(session, federation).id, VALIDATOR, "in a hurry")
 
 
 def test_rolling_back_restores_the_champion_and_outdates_what_was_open(
@@ -142,7 +143,7 @@ def test_rolling_back_restores_the_champion_and_outdates_what_was_open(
     assert (model.champion, model.canary) == ("1", "3")
     assert "registry.apply_rollback" in tasks(session)
     with pytest.raises(ChampionChangedError):
-        service.approve(session, federation, later.id, VALIDATOR, "agreed")
+        approve(session, federation, later.id, VALIDATOR, "agreed")
     session.refresh(later)
     assert later.evidence_sha256 == unsubmitted_evidence
 
@@ -215,7 +216,7 @@ def test_of_two_decisions_at_once_one_wins(database: Database, federation: Feder
             answers.append(error.code)
 
     threads = [
-        threading.Thread(target=decide, args=(service.approve, VALIDATOR)),
+        threading.Thread(target=decide, args=(approve, VALIDATOR)),
         threading.Thread(target=decide, args=(service.reject, "Joan")),
     ]
     for thread in threads:

@@ -26,6 +26,8 @@ HOME = "/v1/federations/flights"
 VERSION = {"run": "run-1", "weights_sha256": "1" * 64}
 DRAFT = {"model": MODEL, "candidate": "2", "why": "better"}
 REASON = {"reason": "agreed"}
+UNSEEN = REASON | {"evidence_sha256": "0" * 64}
+COMMENTERS = {Role.ON_CALL, Role.OWNER, Role.VALIDATOR, Role.AUDITOR}
 
 Headers = dict[str, str]
 Body = dict[str, str] | None
@@ -101,7 +103,8 @@ def test_a_promotion_from_draft_to_approval(
     asked = api.post(f"{place}/submit", headers=owner).json()
     shown = api.get(f"{HOME}/models/{MODEL}/versions/2/comparison", headers=validator).json()
     assert (asked["state"], asked["model"], asked["evidence"]) == ("awaiting_review", MODEL, shown)
-    decided = api.post(f"{place}/approve", json=REASON, headers=validator).json()
+    seen = REASON | {"evidence_sha256": asked["evidence_sha256"]}
+    decided = api.post(f"{place}/approve", json=seen, headers=validator).json()
     assert (decided["state"], decided["decided_by"], decided["reason"]) == (
         "approved",
         VALIDATOR,
@@ -120,7 +123,7 @@ def test_the_submitter_is_refused_as_validator(
     api.post(f"{HOME}/promotions/{made['id']}/submit", headers=owner)
     answer = api.post(
         f"{HOME}/promotions/{made['id']}/approve",
-        json=REASON,
+        json=UNSEEN,
         headers=key_of(Role.VALIDATOR, OWNER),
     )
     assert answer.status_code == 403
@@ -148,7 +151,10 @@ ROUTES = [
     ("GET", "/promotions", None, set(Role)),
     ("GET", "/promotions/{id}", None, set(Role)),
     ("POST", "/promotions/{id}/submit", None, {Role.OWNER}),
-    ("POST", "/promotions/{id}/approve", REASON, {Role.VALIDATOR}),
+    ("POST", "/promotions/{id}/approve", UNSEEN, {Role.VALIDATOR}),
+    ("POST", "/promotions/{id}/comments", {"text": "and at night?"}, COMMENTERS),
+    ("GET", "/promotions/{id}/comments", None, set(Role)),
+    ("GET", f"/models/{MODEL}/serving", None, set(Role)),
     ("POST", "/promotions/{id}/reject", REASON, {Role.VALIDATOR}),
     ("POST", "/promotions/{id}/roll-back", REASON, {Role.VALIDATOR}),
 ]

@@ -1,0 +1,192 @@
+"""Guardrails: what may not get worse while the loss gets better, each with a limit of its own.
+
+A guardrail's value is the candidate's less the champion's, so that more is worse. Its interval is
+from leaving out one client after the other, and wide enough for looking again and again.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from app.federations.policy import CanaryPolicy
+from app.registry.pairing import FloatArray, Pair, Paired
+from app.registry.schemas import Guardrail
+from app.rounds.tables import Round
+from detectors.clients.canary import CanaryComparison
+from detectors.sequential.confidence_sequence import half_width
+
+BINARY, LEAST_CLIENTS = 2, 3
+MOST_GROUPS = 100  # of clients, where leaving out each by itself would take too long
+State = Literal["within", "beyond", "breached", "unknown"]
+Statistic = Callable[[Sequence[Pair]], float | None]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its interval; None where nothing could be told."""
+
+    value: float | None
+    lower: float | None = None
+    upper: float | None = None
+
+
+UNKNOWN = Estimate(None)
+
+
+def guardrails(
+    found: Paired,
+    result: CanaryComparison | None,
+    cohorts: Mapping[str, bool],
+    edges: Sequence[float] | None,
+    own: Sequence[Round],
+    policy: CanaryPolicy,
+) -> list[Guardrail]:
+    """Every guardrail of the policy.
+
+    `cohorts` says of each shown one whether it is proven to lose more than the policy allows;
+    `edges` are those of the score histograms, and `own` the champion's own rounds.
+    """
+    pairs, alpha, limit = list(found.pairs.values()), 1 - policy.confidence, policy.guardrails
+    gap = None if edges is None else lambda some: _miscalibration(some, edges)
+    return [
+        _guardrail("error_rate", "share of examples", _errors(result, alpha), limit.error_rate),
+        _guardrail("failures", "share of clients", _failures(found.rounds, own), limit.failures),
+        _guardrail("latency", "ratio", _jackknifed(pairs, _latency, alpha), limit.latency),
+        _guardrail(
+            "calibration",
+            "probability",
+            UNKNOWN if gap is None else _jackknifed(pairs, gap, alpha),
+            limit.calibration,
+        ),
+        _guardrail(
+            "fairness",
+            "probability",
+            _jackknifed(pairs, lambda some: _unfairness(some, list(cohorts)), alpha),
+            limit.fairness,
+        ),
+        _cohort_loss(cohorts, limit.cohort_loss),
+    ]
+
+
+def _guardrail(name: str, unit: str, found: Estimate, limit: float) -> Guardrail:
+    return Guardrail(
+        name=name,
+        unit=unit,
+        value=found.value,
+        lower=found.lower,
+        upper=found.upper,
+        limit=limit,
+        state=_state(found, limit),
+        cohorts=[],
+    )
+
+
+def _state(found: Estimate, limit: float) -> State:
+    if found.value is None:
+        return "unknown"
+    if found.lower is not None and found.lower > limit:
+        return "breached"
+    return "beyond" if found.value > limit else "within"
+
+
+def _cohort_loss(cohorts: Mapping[str, bool], limit: float) -> Guardrail:
+    losing = [cohort for cohort, proven in cohorts.items() if proven]
+    return Guardrail(
+        name="cohort_loss",
+        unit="cohorts",
+        value=float(len(losing)) if cohorts else None,
+        lower=None,
+        upper=None,
+        limit=limit,
+        state=("breached" if losing else "within") if cohorts else "unknown",
+        cohorts=losing,
+    )
+
+
+def _errors(result: CanaryComparison | None, alpha: float) -> Estimate:
+    if result is None or result.errors is None:
+        return UNKNOWN
+    low, high = result.errors.interval(alpha)
+    return Estimate(float(result.errors.estimate[-1]), float(low[-1]), float(high[-1]))
+
+
+def _failures(canary: Sequence[Round], own: Sequence[Round]) -> Estimate:
+    """Of the clients asked, the share that failed in canary rounds less that in other rounds."""
+    now, before = _failed(canary), _failed(own)
+    return UNKNOWN if now is None or before is None else Estimate(now - before)
+
+
+def _failed(rounds: Sequence[Round]) -> float | None:
+    told = [round_.envelope.get("participation") or {} for round_ in rounds]
+    told = [one for one in told if one.get("sampled")]
+    asked = sum(one["sampled"] for one in told)
+    return sum(sum(one.get("errors", {}).values()) for one in told) / asked if asked else None
+
+
+def _latency(pairs: Sequence[Pair]) -> float | None:
+    champion, candidate = sum((pair.milliseconds for pair in pairs), np.zeros(2))
+    return float(candidate / champion - 1) if champion > 0 else None
+
+
+def _miscalibration(pairs: Sequence[Pair], edges: Sequence[float]) -> float | None:
+    """How much farther the candidate's mean score lies from the share of the second label."""
+    told = [pair.scores for pair in pairs if pair.scores is not None]
+    middles = (np.asarray(edges)[1:] + np.asarray(edges)[:-1]) / 2
+    told = [rows for rows in told if rows.shape[1] >= len(middles)]
+    if not told:
+        return None
+    total: FloatArray = np.sum([rows[:, : len(middles)] for rows in told], axis=0)
+    labels = total[2, :BINARY]
+    if total[2, BINARY:].any() or (total.sum(axis=1) <= 0).any():
+        return None
+    means = total[:2] @ middles / total[:2].sum(axis=1)
+    champion, candidate = np.abs(means - labels[1] / labels.sum())
+    return float(candidate - champion)
+
+
+def _unfairness(pairs: Sequence[Pair], cohorts: Sequence[str]) -> float | None:
+    """The largest gap between error rates of two cohorts of a tag, candidate's less champion's."""
+    gaps = [_gaps(pairs, [c for c in cohorts if c.startswith(f"{tag}=")]) for tag in _tags(cohorts)]
+    known = [gap for gap in gaps if gap is not None]
+    return max(known) if known else None
+
+
+def _tags(cohorts: Sequence[str]) -> list[str]:
+    return sorted({cohort.partition("=")[0] for cohort in cohorts})
+
+
+def _gaps(pairs: Sequence[Pair], cohorts: Sequence[str]) -> float | None:
+    rates = []
+    for cohort in cohorts:
+        members = [pair for pair in pairs if cohort in pair.cohorts]
+        n = sum(pair.n for pair in members)
+        if n:
+            right = [
+                sum(pair.champion_correct for pair in members),
+                sum(pair.candidate_correct for pair in members),
+            ]
+            rates.append([1 - one / n for one in right])
+    if len(rates) < 2:  # noqa: PLR2004 - a gap is between two
+        return None
+    champion, candidate = np.ptp(np.asarray(rates), axis=0)
+    return float(candidate - champion)
+
+
+def _jackknifed(pairs: Sequence[Pair], statistic: Statistic, alpha: float) -> Estimate:
+    """A statistic of all clients, its interval from leaving each, or each group of them, out."""
+    value = statistic(pairs)
+    if value is None or len(pairs) < LEAST_CLIENTS:
+        return UNKNOWN if value is None else Estimate(value)
+    groups = min(len(pairs), MOST_GROUPS)
+    without = [
+        statistic([pair for at, pair in enumerate(pairs) if at % groups != group])
+        for group in range(groups)
+    ]
+    told = np.array([one for one in without if one is not None])
+    if len(told) < LEAST_CLIENTS:
+        return Estimate(value)
+    error = np.sqrt((len(told) - 1) / len(told) * np.square(told - told.mean()).sum())
+    half = float(half_width(error, len(told) - 1.0, 1.0, alpha))
+    return Estimate(value, value - half, value + half)
