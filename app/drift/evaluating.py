@@ -9,12 +9,13 @@ before stand.
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from sqlmodel import Session
 
 from app.core import clock, outbox
-from app.drift import cases, perspectives, repository, shards, streams, watched
+from app.drift import cases, linking, perspectives, repository, shards, streams, watched
 from app.drift.client_findings import ClientFindings
 from app.drift.findings import Case, Finding
 from app.drift.judging import error_budget, judge, with_breadth
@@ -84,10 +85,13 @@ def conclude(session: Session, evaluation: Evaluation) -> list[Verdict]:
     if len(parts) == 1:
         _judge_at_once(session, evaluation, parts[0], case, round_, reference)
     clients = shards.decided(parts, error_budget(case.policy, "client"))
-    standing = perspectives.standing(session, federation, round_, case)
+    own = linking.resume(session, federation, case, round_, reference)
+    linking.keep(session, own, round_, reference)
+    standing = perspectives.standing(session, federation, round_, own)
+    alarms = _alarms(session, federation, own, round_, reference)
     found = judge(
         standing,
-        _alarms(session, federation, case, round_, reference),
+        [replace(alarm, scope=standing.scopes[0]) for alarm in alarms],
         perspectives.others(session, federation, round_, standing),
     )
     whole = all(part.state == "judged" for part in parts)

@@ -37,9 +37,14 @@ def _settled(case: Case, findings: Iterable[Finding]) -> Iterator[Finding]:
     showing = Showing(case)
     missing = [_missing_evidence(case, at) for at in range(len(case.scopes))]
     why = {scope.key: words for scope, words in zip(case.scopes, missing, strict=True)}
+    few = {scope.key: _few_examples(case, at) for at, scope in enumerate(case.scopes)}
     for finding in findings:
         words, settled = why[finding.scope.key], showing.settled(finding)
-        yield settled.insufficient(words) if words else settled
+        thin = few[finding.scope.key]
+        if words or (thin and not _counts_examples(finding)):
+            yield settled.insufficient(words or thin or "")
+        else:
+            yield replace(settled, thin=thin)
 
 
 def with_breadth(finding: Finding, clients: Sequence[ClientFindings]) -> Finding:
@@ -72,10 +77,20 @@ def _missing_evidence(case: Case, at: int) -> str | None:
     policy = case.policy
     if case.rounds_since < policy.latest_rounds:
         return f"{case.rounds_since} of {policy.latest_rounds} rounds since the reference"
-    examples = round(case.after[-1].examples[at])
-    if examples < policy.min_examples:
-        return f"{examples} examples; at least {policy.min_examples} are asked for"
     return _missing_clients(case, at) if case.scopes[at].kind == "federation" else None
+
+
+def _few_examples(case: Case, at: int) -> str | None:
+    """Why a scope has too few examples for it to be called stable, in words; None when it can."""
+    examples = round(case.after[-1].examples[at])
+    if examples >= case.policy.min_examples:
+        return None
+    return f"{examples} examples; at least {case.policy.min_examples} are asked for"
+
+
+def _counts_examples(finding: Finding) -> bool:
+    """Whether a finding's p-value allows for how few the examples are: a test of counts' does."""
+    return finding.p_value is not None and finding.detector != MEDIAN_SHIFT
 
 
 def _missing_clients(case: Case, at: int) -> str | None:
@@ -124,4 +139,6 @@ def _decide(finding: Finding, q_value: float, level: float) -> Finding:
         outcome = Outcome.DRIFT
     elif practical and finding.p_value <= level:
         outcome = Outcome.WARNING
+    if finding.thin and outcome is not Outcome.DRIFT:
+        return replace(finding, q_value=q_value).insufficient(finding.thin)
     return replace(finding, outcome=outcome, q_value=q_value)
