@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlmodel import Session
 
 from app.core import clock, outbox
-from app.drift import cases, linking, perspectives, repository, shards, streams, watched
+from app.drift import cases, claims, linking, perspectives, repository, shards, streams, watched
 from app.drift.client_findings import ClientFindings
 from app.drift.findings import Case, Finding
 from app.drift.judging import error_budget, judge, with_breadth
@@ -94,6 +94,8 @@ def conclude(session: Session, evaluation: Evaluation) -> list[Verdict]:
         [replace(alarm, scope=standing.scopes[0]) for alarm in alarms],
         perspectives.others(session, federation, round_, standing),
     )
+    seen = claims.resume(session, federation, own, round_, reference)
+    found += [] if seen is None else claims.judge_claims(own, seen)
     whole = all(part.state == "judged" for part in parts)
     evaluation.state, evaluation.ended_at = "evaluated" if whole else "partial", clock.now()
     session.add(evaluation)
@@ -199,7 +201,7 @@ def _verdicts(
         of_finding(
             with_breadth(finding, clients),
             evaluation,
-            error_budget(case.policy, finding.scope.kind),
+            error_budget(case.policy, finding.scope.kind, finding.subject),
         )
         for finding in found
     ]

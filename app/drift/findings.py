@@ -11,6 +11,7 @@ from app.drift.joining import NOBODY, Joined
 from app.drift.known import Expected, Known, Places
 from app.drift.measurements import (
     CALIBRATION,
+    CALIBRATION_RATIO,
     FEATURE,
     FORGETTING,
     LABEL,
@@ -29,7 +30,9 @@ from detectors import Outcome, TwoSampleResult
 
 CONCEPT, DATA, TAKING_PART = "concept", "data", "participation"
 FAMILIES = {
-    **dict.fromkeys(("log_loss", "error_rate", LABEL, CALIBRATION, FORGETTING), CONCEPT),
+    **dict.fromkeys(
+        ("log_loss", "error_rate", LABEL, CALIBRATION, CALIBRATION_RATIO, FORGETTING), CONCEPT
+    ),
     **dict.fromkeys((SCORE, PREDICTION, FEATURE, SKEW), DATA),
 }
 RATIO = "ratio"  # the unit of effects that are changes over the reference's own level

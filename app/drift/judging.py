@@ -12,6 +12,7 @@ from dataclasses import replace
 from app.drift.client_findings import DRIFT, INSUFFICIENT, ClientFindings
 from app.drift.distributions import judge_distribution
 from app.drift.findings import Case, Finding
+from app.drift.measurements import CALIBRATION_RATIO
 from app.drift.rates import MEDIAN_SHIFT, judge_rate
 from app.drift.scopes import ScopeKind
 from app.drift.showing import Showing
@@ -65,9 +66,12 @@ def with_breadth(finding: Finding, clients: Sequence[ClientFindings]) -> Finding
     return replace(finding, explanation={**finding.explanation, **breadth})
 
 
-def error_budget(policy: DriftPolicy, kind: ScopeKind) -> float:
-    """The false discovery rate that verdicts in scopes of this kind are judged under."""
-    if kind == "cohort":
+def error_budget(policy: DriftPolicy, kind: ScopeKind, subject: str = "") -> float:
+    """The false discovery rate that verdicts in scopes of this kind are judged under.
+
+    Cohorts' calibration ratios have one budget for all rounds together (`claims.py`).
+    """
+    if kind == "cohort" and subject != CALIBRATION_RATIO:
         return policy.cohort_false_discovery_rate
     return policy.false_discovery_rate
 
@@ -126,11 +130,12 @@ def _decided(findings: Sequence[Finding], policy: DriftPolicy) -> list[Finding]:
     for (kind, _), positions in pools.items():
         p_values = [p for at in positions if (p := findings[at].p_value) is not None]
         for at, q in zip(positions, benjamini_hochberg(p_values), strict=True):
-            decided[at] = _decide(findings[at], float(q), error_budget(policy, kind))
+            decided[at] = decide(findings[at], float(q), error_budget(policy, kind))
     return decided
 
 
-def _decide(finding: Finding, q_value: float, level: float) -> Finding:
+def decide(finding: Finding, q_value: float, level: float) -> Finding:
+    """A finding's outcome, by effect and by what is left of its p-value."""
     assert finding.p_value is not None
     assert finding.effect is not None
     practical = abs(finding.effect) >= finding.threshold

@@ -33,11 +33,11 @@ class Known:
         told = [np.empty(0, PSEUDONYM), *(measure.clients for measure in measures), joined.clients]
         clients, places = np.unique(np.concatenate(told), return_inverse=True)
         sizes = [np.empty(0), *(measure.n for measure in measures), joined.examples]
-        examples: Floats = np.bincount(
-            places, weights=np.concatenate(sizes), minlength=len(clients)
-        )
         each = np.concatenate((np.ones(len(places) - len(joined.clients)), joined.rounds))
-        rounds: Floats = np.bincount(places, weights=each, minlength=len(clients))
+        examples, rounds = (
+            np.bincount(places, weights=weights, minlength=len(clients)).astype(np.float64)
+            for weights in (np.concatenate(sizes), each)
+        )
         return cls(clients, examples / max(examples.sum(), 1.0), rounds)
 
     def places(self, clients: Pseudonyms) -> Places:
