@@ -121,6 +121,8 @@ from .series.whitening import innovations as innovations
 from .subjects.calibration import CalibrationDrift as CalibrationDrift
 from .subjects.calibration import calibration_drift as calibration_drift
 from .subjects.calibration import calibration_variation as calibration_variation
+from .subjects.claims import ClaimEvidence as ClaimEvidence
+from .subjects.claims import claim_evidence as claim_evidence
 from .subjects.domain_classifier import DomainClassification as DomainClassification
 from .subjects.domain_classifier import FeatureEvidence as FeatureEvidence
 from .subjects.domain_classifier import domain_classifier as domain_classifier

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from app.drift.client_findings import Answers, ClientFindings, Codes, Missing
 from app.drift.findings import Case
+from app.drift.known import Places
 from app.drift.measurements import Binned, Floats, Mask, RoundMeasure
-from app.drift.scopes import Places
 from detectors import RoundVariations, energy_categories, estimate_variations, ks_histograms
 
 POWER = 0.8

@@ -12,8 +12,8 @@ from app.drift.client_distributions import judge_distribution
 from app.drift.client_findings import Answers, ClientFindings, Codes, Missing
 from app.drift.contrasts import judge_contrasts
 from app.drift.findings import RATIO, Case
+from app.drift.known import Places
 from app.drift.measurements import Floats, RoundMeasure
-from app.drift.scopes import Places
 from detectors import median_shifts
 
 

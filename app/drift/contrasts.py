@@ -13,8 +13,8 @@ import numpy as np
 
 from app.drift.client_findings import Answers, ClientFindings, Codes, Missing
 from app.drift.findings import RATIO, Case
+from app.drift.known import Places
 from app.drift.measurements import Binned, Floats, RoundMeasure
-from app.drift.scopes import Places
 from detectors import Histogram, median_shifts
 
 CONTRAST = "contrast"

@@ -1,7 +1,7 @@
 """Distributions over rounds: the middle one of the newest rounds against the reference's."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,8 @@ from detectors import (
 
 # Their effects are how far examples moved, in the subject's own unit.
 DISTANCES = frozenset({"energy", "wasserstein"})
+# The share of a test's error budget that the newest round alone has, beside the middle one.
+NEWEST_ALONE = 1e-4
 
 
 def judge_distribution(case: Case, at: int, subject: str) -> Iterator[Finding]:
@@ -88,14 +90,23 @@ def _middle_round(
     """The test's answer for the middle one of the newest rounds, by effect.
 
     Its p-value is that round's own, which is conservative: two rounds of three have to move for it
-    to be small.
+    to be small. The newest round alone answers where it is overwhelming: then there is nothing to
+    wait for.
     """
     try:
         by_size = sorted(latest, key=lambda one: _size(finding.detector, reference.pooled, one))
         middle = by_size[(len(by_size) - 1) // 2]
         result = _result(finding.detector, reference, middle, parameters)
+        newest = latest[-1]
+        alone = (
+            result if newest is middle else _result(finding.detector, reference, newest, parameters)
+        )
     except DetectorError as error:
         return finding.insufficient(str(error))
+    if alone.p_value / NEWEST_ALONE < result.p_value:
+        by_itself = finding.answered(alone)
+        told = {**by_itself.explanation, "newest_round_alone": True}
+        return replace(by_itself, p_value=alone.p_value / NEWEST_ALONE, explanation=told)
     return finding.answered(result)
 
 

@@ -9,12 +9,13 @@ before stand.
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from sqlmodel import Session
 
 from app.core import clock, outbox
-from app.drift import cases, perspectives, repository, shards, streams, watched
+from app.drift import cases, claims, linking, perspectives, repository, shards, streams, watched
 from app.drift.client_findings import ClientFindings
 from app.drift.findings import Case, Finding
 from app.drift.judging import error_budget, judge, with_breadth
@@ -84,12 +85,17 @@ def conclude(session: Session, evaluation: Evaluation) -> list[Verdict]:
     if len(parts) == 1:
         _judge_at_once(session, evaluation, parts[0], case, round_, reference)
     clients = shards.decided(parts, error_budget(case.policy, "client"))
-    standing = perspectives.standing(session, federation, round_, case)
+    own = linking.resume(session, federation, case, round_, reference)
+    linking.keep(session, own, round_, reference)
+    standing = perspectives.standing(session, federation, round_, own)
+    alarms = _alarms(session, federation, own, round_, reference)
     found = judge(
         standing,
-        _alarms(session, federation, case, round_, reference),
+        [replace(alarm, scope=standing.scopes[0]) for alarm in alarms],
         perspectives.others(session, federation, round_, standing),
     )
+    seen = claims.resume(session, federation, own, round_, reference)
+    found += [] if seen is None else claims.judge_claims(own, seen)
     whole = all(part.state == "judged" for part in parts)
     evaluation.state, evaluation.ended_at = "evaluated" if whole else "partial", clock.now()
     session.add(evaluation)
@@ -195,7 +201,7 @@ def _verdicts(
         of_finding(
             with_breadth(finding, clients),
             evaluation,
-            error_budget(case.policy, finding.scope.kind),
+            error_budget(case.policy, finding.scope.kind, finding.subject),
         )
         for finding in found
     ]

@@ -7,17 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from app.drift.joining import NOBODY, Joined
+from app.drift.known import Expected, Known, Places
 from app.drift.measurements import (
     CALIBRATION,
+    CALIBRATION_RATIO,
     FEATURE,
     FORGETTING,
     LABEL,
     PREDICTION,
     SCORE,
     SKEW,
+    Floats,
     RoundMeasure,
 )
-from app.drift.scopes import Expected, Known, Places, Scope, Summary, scopes_of, summarise
+from app.drift.scopes import Scope, Summary, scopes_of, summarise
+from app.drift.varying import sampling, widening
 from app.federations.policy import DriftPolicy, ResolvedSubject
 from app.federations.policy.kinds import kind_of
 from app.rounds.records import Mine
@@ -25,7 +30,9 @@ from detectors import Outcome, TwoSampleResult
 
 CONCEPT, DATA, TAKING_PART = "concept", "data", "participation"
 FAMILIES = {
-    **dict.fromkeys(("log_loss", "error_rate", LABEL, CALIBRATION, FORGETTING), CONCEPT),
+    **dict.fromkeys(
+        ("log_loss", "error_rate", LABEL, CALIBRATION, CALIBRATION_RATIO, FORGETTING), CONCEPT
+    ),
     **dict.fromkeys((SCORE, PREDICTION, FEATURE, SKEW), DATA),
 }
 RATIO = "ratio"  # the unit of effects that are changes over the reference's own level
@@ -33,7 +40,10 @@ RATIO = "ratio"  # the unit of effects that are changes over the reference's own
 
 @dataclass(frozen=True)
 class Finding:
-    """One detector's answer on one subject in one scope, before it is stored as a verdict."""
+    """One detector's answer on one subject in one scope, before it is stored as a verdict.
+
+    `thin` says why there is too little for anything but a drift to be told of it.
+    """
 
     subject: str
     scope: Scope
@@ -47,6 +57,7 @@ class Finding:
     q_value: float | None = None
     minimum_detectable_effect: float | None = None
     explanation: Mapping[str, Any] = field(default_factory=dict)
+    thin: str | None = None
 
     @property
     def family(self) -> str:
@@ -92,7 +103,7 @@ class Case:
 
     `rounds_since` counts the rounds since the reference, the judged one among them. Subjects of
     another `season_rounds` than the case's are judged in a case of their own. `mine` says which
-    clients it is about, if not about all.
+    clients it is about, if not about all; `joined` are the newcomers that can be compared, too.
     """
 
     reference: Sequence[RoundMeasure]
@@ -103,6 +114,7 @@ class Case:
     units: Mapping[str, str]
     season_rounds: int | None = None
     mine: Mine | None = None
+    joined: Joined = NOBODY
 
     @property
     def current(self) -> RoundMeasure:
@@ -137,8 +149,8 @@ class Case:
 
     @cached_property
     def known(self) -> Known:
-        """The reference's clients."""
-        return Known.of(self.reference)
+        """The reference's clients, and those that joined."""
+        return Known.of(self.reference, self.joined)
 
     @cached_property
     def places_before(self) -> list[Places]:
@@ -157,14 +169,30 @@ class Case:
 
     @cached_property
     def expected(self) -> Expected:
-        """What each known client says in the reference."""
-        return Expected.of(self.reference, self.places_before, len(self.known.clients))
+        """What each known client says in the reference, or would have said."""
+        found = Expected.of(self.reference, self.places_before, len(self.known.clients))
+        return found.with_joined(self.joined, self.known.places(self.joined.clients))
 
     @cached_property
     def before(self) -> list[Summary]:
-        """What each scope said in the reference's rounds."""
+        """What each scope said in the reference's rounds, varying as the newest ones would."""
         pairs = zip(self.reference, self.places_before, strict=True)
-        return [summarise(measure, places, self.scopes, self.expected) for measure, places in pairs]
+        return [
+            summarise(measure, places, self.scopes, self.expected, self.widening)
+            for measure, places in pairs
+        ]
+
+    @cached_property
+    def widening(self) -> Floats:
+        """How many times more each scope's newest rounds vary than the reference's, at least 1."""
+        before, after = (
+            [sampling(measure, at, self.scopes, self.known, sign) for measure, at in pairs]
+            for sign, pairs in (
+                (-1, zip(self.reference, self.places_before, strict=True)),
+                (1, zip(self.latest, self.places_after, strict=True)),
+            )
+        )
+        return widening(np.array(before), np.array(after))
 
     @cached_property
     def after(self) -> list[Summary]:

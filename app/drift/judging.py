@@ -12,6 +12,7 @@ from dataclasses import replace
 from app.drift.client_findings import DRIFT, INSUFFICIENT, ClientFindings
 from app.drift.distributions import judge_distribution
 from app.drift.findings import Case, Finding
+from app.drift.measurements import CALIBRATION_RATIO
 from app.drift.rates import MEDIAN_SHIFT, judge_rate
 from app.drift.scopes import ScopeKind
 from app.drift.showing import Showing
@@ -37,9 +38,14 @@ def _settled(case: Case, findings: Iterable[Finding]) -> Iterator[Finding]:
     showing = Showing(case)
     missing = [_missing_evidence(case, at) for at in range(len(case.scopes))]
     why = {scope.key: words for scope, words in zip(case.scopes, missing, strict=True)}
+    few = {scope.key: _few_examples(case, at) for at, scope in enumerate(case.scopes)}
     for finding in findings:
         words, settled = why[finding.scope.key], showing.settled(finding)
-        yield settled.insufficient(words) if words else settled
+        thin = few[finding.scope.key]
+        if words or (thin and not _counts_examples(finding)):
+            yield settled.insufficient(words or thin or "")
+        else:
+            yield replace(settled, thin=thin)
 
 
 def with_breadth(finding: Finding, clients: Sequence[ClientFindings]) -> Finding:
@@ -60,9 +66,12 @@ def with_breadth(finding: Finding, clients: Sequence[ClientFindings]) -> Finding
     return replace(finding, explanation={**finding.explanation, **breadth})
 
 
-def error_budget(policy: DriftPolicy, kind: ScopeKind) -> float:
-    """The false discovery rate that verdicts in scopes of this kind are judged under."""
-    if kind == "cohort":
+def error_budget(policy: DriftPolicy, kind: ScopeKind, subject: str = "") -> float:
+    """The false discovery rate that verdicts in scopes of this kind are judged under.
+
+    Cohorts' calibration ratios have one budget for all rounds together (`claims.py`).
+    """
+    if kind == "cohort" and subject != CALIBRATION_RATIO:
         return policy.cohort_false_discovery_rate
     return policy.false_discovery_rate
 
@@ -72,10 +81,20 @@ def _missing_evidence(case: Case, at: int) -> str | None:
     policy = case.policy
     if case.rounds_since < policy.latest_rounds:
         return f"{case.rounds_since} of {policy.latest_rounds} rounds since the reference"
-    examples = round(case.after[-1].examples[at])
-    if examples < policy.min_examples:
-        return f"{examples} examples; at least {policy.min_examples} are asked for"
     return _missing_clients(case, at) if case.scopes[at].kind == "federation" else None
+
+
+def _few_examples(case: Case, at: int) -> str | None:
+    """Why a scope has too few examples for it to be called stable, in words; None when it can."""
+    examples = round(case.after[-1].examples[at])
+    if examples >= case.policy.min_examples:
+        return None
+    return f"{examples} examples; at least {case.policy.min_examples} are asked for"
+
+
+def _counts_examples(finding: Finding) -> bool:
+    """Whether a finding's p-value allows for how few the examples are: a test of counts' does."""
+    return finding.p_value is not None and finding.detector != MEDIAN_SHIFT
 
 
 def _missing_clients(case: Case, at: int) -> str | None:
@@ -111,11 +130,12 @@ def _decided(findings: Sequence[Finding], policy: DriftPolicy) -> list[Finding]:
     for (kind, _), positions in pools.items():
         p_values = [p for at in positions if (p := findings[at].p_value) is not None]
         for at, q in zip(positions, benjamini_hochberg(p_values), strict=True):
-            decided[at] = _decide(findings[at], float(q), error_budget(policy, kind))
+            decided[at] = decide(findings[at], float(q), error_budget(policy, kind))
     return decided
 
 
-def _decide(finding: Finding, q_value: float, level: float) -> Finding:
+def decide(finding: Finding, q_value: float, level: float) -> Finding:
+    """A finding's outcome, by effect and by what is left of its p-value."""
     assert finding.p_value is not None
     assert finding.effect is not None
     practical = abs(finding.effect) >= finding.threshold
@@ -124,4 +144,6 @@ def _decide(finding: Finding, q_value: float, level: float) -> Finding:
         outcome = Outcome.DRIFT
     elif practical and finding.p_value <= level:
         outcome = Outcome.WARNING
+    if finding.thin and outcome is not Outcome.DRIFT:
+        return replace(finding, q_value=q_value).insufficient(finding.thin)
     return replace(finding, outcome=outcome, q_value=q_value)

@@ -20,6 +20,7 @@ from app.rounds.tables import Round
 
 LABEL, PREDICTION, SCORE, FEATURE = "label", "prediction", "score", "feature"
 CALIBRATION, SKEW, FORGETTING = "calibration", "skew", "forgetting"
+CALIBRATION_RATIO = "calibration_ratio"
 CANARY = "canary."
 BINARY = 2  # labels
 OWN_RATES = {
@@ -55,7 +56,8 @@ class RoundMeasure:
     probabilities), NaN where a client told nothing. Under secure aggregation a record is the sum
     over a cohort, and `stands_for` so many clients. `whole` are rates of the round that no single
     client tells, such as how many took part; `centres` the median over all of its clients of what
-    they tell, also where only some of them are here (`contrasts.py`).
+    they tell, also where only some of them are here (`contrasts.py`). `outcomes` are the labels,
+    and those of the second of two, shape (clients, 2); NaN without both labels and scores.
     """
 
     round_id: UUID
@@ -68,6 +70,7 @@ class RoundMeasure:
     stands_for: int = 1
     whole: Mapping[str, float] = field(default_factory=dict)
     centres: Mapping[str, float] = field(default_factory=dict)
+    outcomes: Floats | None = None
 
     def telling(self, subject: str) -> Mask:
         """Which clients told a subject."""
@@ -90,6 +93,7 @@ class RoundMeasure:
             self.stands_for,
             self.whole,
             self.centres,
+            None if self.outcomes is None else self.outcomes[chosen],
         )
 
 
@@ -126,6 +130,7 @@ def measure_round(
             **dict(rates_of(round_, refused or {})),
             **dict(consensus_of(records, answered)),
         },
+        outcomes=_outcomes(records, bins, answered, own=round_.version == version),
     )
 
 
@@ -205,6 +210,19 @@ def _label_shares(
     first = 1 if len(names) == BINARY else 0  # of two, one share tells the other
     for at, name in list(enumerate(names))[first:]:
         yield f"{LABEL}:{name}", shares[:, at]
+
+
+def _outcomes(
+    records: Records, bins: BinSpecIn | None, answered: Mask, *, own: bool
+) -> Floats | None:
+    """Each client's labels, and those of the second of two, where it told scores too."""
+    labels = records.counts.get("label_counts")
+    scores = records.counts.get("score_histogram" if own else f"{CANARY}score_histogram")
+    if bins is None or labels is None or scores is None or len(bins.labels) != BINARY:
+        return None
+    both = (labels.told & scores.told)[answered]
+    counts = labels.counts[answered]
+    return np.where(_column(both), np.column_stack((counts.sum(axis=1), counts[:, 1])), np.nan)
 
 
 def _observed_beyond_predicted(

@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from app.drift import cases, repository
 from app.drift.findings import Case
+from app.drift.joining import NOBODY
 from app.drift.measurements import FEATURE, FORGETTING, SKEW, RoundMeasure
 from app.drift.references import LEAST_ROUNDS
 from app.federations import service as federations
@@ -36,7 +37,7 @@ def standing(session: Session, federation: Federation, round_: Round, case: Case
     """A round's own case, against a reference that moves along if the policy has one."""
     policy = federations.policy_of(federation).reference
     baseline = _moving(session, federation, round_, policy, case)
-    return case if baseline is None else replace(case, reference=baseline)
+    return case if baseline is None else replace(case, reference=baseline, joined=NOBODY)
 
 
 def seasonal(session: Session, federation: Federation, round_: Round, case: Case) -> Iterator[Case]:
@@ -46,8 +47,10 @@ def seasonal(session: Session, federation: Federation, round_: Round, case: Case
     for season in sorted(season for season in seasons if season is not None):
         policy = ReferencePolicy(kind="seasonal", season_rounds=season, rounds=kept.rounds)
         baseline = _moving(session, federation, round_, policy, case)
-        told = case.reference if baseline is None else baseline
-        yield replace(case, reference=told, season_rounds=season)
+        if baseline is None:
+            yield replace(case, season_rounds=season)
+        else:
+            yield replace(case, reference=baseline, joined=NOBODY, season_rounds=season)
 
 
 def _moving(
@@ -84,7 +87,9 @@ def _renamed(
     case: Case, reference: Sequence[RoundMeasure], latest: Sequence[RoundMeasure]
 ) -> Case | None:
     told = [one for one in reference if one.rates or one.histograms]
-    return replace(case, reference=told, latest=latest) if len(told) >= LEAST_ROUNDS else None
+    if len(told) < LEAST_ROUNDS:
+        return None
+    return replace(case, reference=told, latest=latest, joined=NOBODY)
 
 
 def _as_skew(measures: Sequence[RoundMeasure]) -> list[RoundMeasure]:

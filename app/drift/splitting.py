@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from app.drift.findings import Case
+from app.drift.known import Places
 from app.drift.measurements import Floats, RoundMeasure
-from app.drift.scopes import Places, Scope
+from app.drift.scopes import Scope
 from app.rounds.disclosure import coarse_total, coarsened, records_needed
 
 

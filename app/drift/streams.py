@@ -62,10 +62,23 @@ def resume(
 
     None is where they stand at the end of the reference.
     """
-    stored = repository.newest_state(session, reference.id, shard, round_.global_step)
-    watch = None if stored is None else _resumed(stored.data, streams)
-    step = reference.last_step if stored is None or watch is None else stored.global_step
+    found = repository.newest_state(session, reference.id, shard, round_.global_step)
+    watch = None if found is None else _resumed(found.data, streams)
+    step = reference.last_step if found is None or watch is None else found.global_step
     return watch, cases.since(session, round_, step, MOST_ROUNDS)
+
+
+def stored(
+    session: Session, reference: Reference, shard: int, round_: Round
+) -> tuple[bytes | None, list[Round]]:
+    """What else is kept for a reference, as it stood before a round, and the rounds missed since.
+
+    None is how it stands at the end of the reference.
+    """
+    found = repository.newest_state(session, reference.id, shard, round_.global_step)
+    step = reference.last_step if found is None else found.global_step
+    data = None if found is None else found.data
+    return data, cases.since(session, round_, step, MOST_ROUNDS)
 
 
 def move(watch: Watch | None, streams: Streams, rounds: Iterable[Floats]) -> Moved:

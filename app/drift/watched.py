@@ -29,7 +29,7 @@ NOBODY = pseudonyms([""])
 
 def wide_streams(case: Case) -> Streams:
     """The federation's rates."""
-    values = _wide([one.rates for one in case.before], case.rates)
+    values = wide_values(case, case.reference)
     return Streams(case.rates, NOBODY, values, _detectors(case, case.rates, 1))
 
 

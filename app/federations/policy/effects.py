@@ -21,6 +21,10 @@ class EffectPolicy(PolicyPart):
         description="Mean gap between predicted probabilities and shares that came true;"
         " probability.",
     )
+    calibration_ratio: Effect = Field(
+        default=0.2,
+        description="Events in a cohort over those that the scores promise, less 1; ratio.",
+    )
     participation: Share = Field(
         default=0.2, description="Share of the sampled clients that took part; probability."
     )

@@ -24,7 +24,8 @@ class Kind:
 
     `unit` is that of its effects. A `ratio` is the change over the reference's own level, for what
     has no level that suits all models: 0.5 is half as much again, or half. A kind that `has_parts`
-    is one subject for each: `feature:hour`, `label:late`.
+    is one subject for each: `feature:hour`, `label:late`. One without shapes is judged in a way of
+    its own, which no policy can choose.
     """
 
     unit: str
@@ -49,6 +50,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "prediction": _distribution(Shape.CATEGORIES),
         "feature": _distribution(Shape.ORDERED, Shape.CATEGORIES, has_parts=True),
         "calibration": _rate(PROBABILITY),
+        "calibration_ratio": Kind(RATIO, frozenset()),
         "participation": _rate(PROBABILITY),
         "error_share": _rate(PROBABILITY),
         "latency_ms": _rate(RATIO),

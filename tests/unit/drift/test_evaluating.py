@@ -180,7 +180,8 @@ def test_while_a_round_is_judged_in_shards_the_next_one_waits_for_it(story: Stor
     assert [story.evaluation(step).state for step in (ROUNDS - 1, ROUNDS)] == ["evaluated"] * 2
     with story.database.read_scope() as session:
         states = session.exec(select(StreamState).where(StreamState.global_step == ROUNDS)).all()
-    assert len(states) == 4  # three shards of clients, and the federation's own streams
+    # Three shards of clients, the federation's own streams, who joined, and what cohorts saw.
+    assert len(states) == 6
 
 
 def test_a_late_round_has_those_judged_anew_that_it_touches_and_no_other(story: Story) -> None:

@@ -238,6 +238,25 @@ def test_the_first_rounds_after_a_reference_are_insufficient_evidence(
     assert {f.outcome for f in findings} == {Outcome.INSUFFICIENT_EVIDENCE}
 
 
+def test_an_overwhelming_change_of_a_distribution_waits_for_no_median(
+    rng: Generator, reference: list[RoundMeasure]
+) -> None:
+    """Every example in another bin than ever before; a fiftieth is weather."""
+    for share, outcome in ((1.0, Outcome.DRIFT), (0.02, Outcome.STABLE)):
+        since = [measure(rng, step) for step in (8, 9, 10)]
+        usual = since[-1].histograms["score"]
+        moved = usual.counts * (1 - share)
+        moved[:, -1] += share * usual.counts.sum(axis=1)
+        since[-1] = replace(since[-1], histograms={"score": replace(usual, counts=moved)})
+        (found,) = [
+            one
+            for one in judge(case(reference, since))
+            if (one.subject, one.scope.key, one.detector) == ("score", "", "ks")
+        ]
+        assert found.outcome is outcome
+        assert found.explanation.get("newest_round_alone", False) is (share == 1.0)
+
+
 def test_sequential_alarms_warn_and_never_decide(
     rng: Generator, reference: list[RoundMeasure]
 ) -> None:

@@ -17,6 +17,7 @@ WORDS = {
     frozenset({Shape.ORDERED}): "distribution",
     frozenset({Shape.CATEGORIES}): "categories",
     frozenset({Shape.ORDERED, Shape.CATEGORIES}): "distribution, or categories",
+    frozenset(): "events against those promised",
 }
 
 

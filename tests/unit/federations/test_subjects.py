@@ -37,7 +37,7 @@ def test_a_newcomers_policy_judges_every_kind_with_a_detector_that_can(kind: str
     assert (subject.kind, subject.judged, subject.unit) == (kind, True, KINDS[kind].unit)
     assert (subject.season_rounds, subject.severity) == (None, None)
     assert subject.effect == getattr(EffectPolicy(), kind)
-    assert subject.detectors
+    assert bool(subject.detectors) == bool(KINDS[kind].shapes)
     assert all(DETECTORS[name].judges & KINDS[kind].shapes for name in subject.detectors)
 
 
