@@ -17,6 +17,7 @@ from app.core.metrics import Sample, Source, by_label
 from app.core.pressure import Pressure
 from app.core.settings import Settings
 from app.core.settings import settings as read_settings
+from app.drift import figures as judging_figures
 from app.drift.report_router import router as reports
 from app.drift.router import router as drift
 from app.federations.router import router as federations
@@ -82,7 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Gunzip, limit=settings.max_body_bytes)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     problems.install(app)
-    metrics.install(app, (*SOURCES, *figures.SOURCES))
+    metrics.install(app, (*SOURCES, *judging_figures.SOURCES, *figures.SOURCES))
     domains = (federations, rounds, drift, reports, incidents, registry, retraining, audit)
     for router in (health, metrics.router, *domains, console):
         app.include_router(router)

@@ -17,6 +17,7 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
@@ -40,6 +41,10 @@ _TURN = "turn"
 _KEY = func.hashtextextended(bindparam("key"), 0)
 _ALONE = select(func.pg_advisory_xact_lock(_KEY))
 _BESIDE = select(func.pg_advisory_xact_lock_shared(_KEY))
+_SIZES = {
+    "postgresql": text("SELECT pg_database_size(current_database())"),
+    "sqlite": text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"),
+}
 
 # JSONB where there is one; a Python None is SQL's NULL, not JSON's.
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
@@ -102,6 +107,12 @@ def insert_unless_there(session: Session, row: SQLModel) -> bool:
     except IntegrityError:
         return False
     return True
+
+
+def size_of(session: Session) -> int:
+    """How many bytes the database takes on its disk."""
+    dialect = session.get_bind().dialect.name
+    return int(session.connection().execute(_SIZES[dialect]).scalar_one())
 
 
 def one_at_a_time(session: Session, key: str) -> None:

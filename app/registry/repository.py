@@ -7,7 +7,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from app.core.database import insert_unless_there
-from app.registry.tables import Model, ModelVersion, Promotion
+from app.registry.tables import CanaryLook, Model, ModelVersion, Promotion
 
 OPEN = ("draft", "awaiting_review", "approved")
 # Versions are integers as text: the shorter is the smaller.
@@ -128,3 +128,19 @@ def open_promotion(session: Session, model: Model) -> Promotion | None:
         col(Promotion.state).in_(OPEN),
     )
     return session.exec(query).first()
+
+
+def was_champion(session: Session, model: Model, version: str) -> bool:
+    """Whether a promotion put another version in this one's place."""
+    query = select(Promotion.id).where(
+        Promotion.federation_id == model.federation_id,
+        Promotion.model_id == model.id,
+        Promotion.champion == version,
+        col(Promotion.applied_at).is_not(None),
+    )
+    return session.exec(query.limit(1)).first() is not None
+
+
+def replace_look(session: Session, look: CanaryLook) -> None:
+    """Put a round's look in the place of the one that it had."""
+    session.merge(look)

@@ -1,6 +1,7 @@
 """The registry's decisions: versions, their comparison, and promotions (each in its own file)."""
 
 from app.registry.canary import comparison
+from app.registry.looks import keep_look
 from app.registry.promotions import (
     approve,
     draft_promotion,
@@ -27,6 +28,7 @@ __all__ = [
     "draft_promotion",
     "ensure_model",
     "get_promotion",
+    "keep_look",
     "model_named",
     "model_of",
     "models_of",
