@@ -17,6 +17,7 @@ from app.core.metrics import Sample, Source, by_label
 from app.core.pressure import Pressure
 from app.core.settings import Settings
 from app.core.settings import settings as read_settings
+from app.drift import figures as judging_figures
 from app.drift.progress_router import router as progress
 from app.drift.report_router import router as reports
 from app.drift.router import router as drift
@@ -88,7 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Gunzip, limit=settings.max_body_bytes)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     problems.install(app)
-    metrics.install(app, (*SOURCES, *figures.SOURCES))
+    metrics.install(app, (*SOURCES, *judging_figures.SOURCES, *figures.SOURCES))
     judging = (drift, progress, reports)
     models = (registry, inventory, retraining)
     domains = (federations, people, rounds, *judging, incidents, *models, audit)

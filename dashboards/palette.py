@@ -10,3 +10,5 @@ BLUE = "#0072B2"
 VERMILION = "#D55E00"
 PURPLE = "#CC79A7"
 GREY = "#8C8C8C"
+YELLOW = "#F0E442"
+CLEAR = "transparent"  # what lies below shows

@@ -19,6 +19,7 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
+    text,
 )
 from sqlalchemy import insert as sqlalchemy_insert
 from sqlalchemy.dialects import postgresql, sqlite
@@ -45,6 +46,10 @@ _TURN, _IDLE_SINCE = "turn", "idle since"
 _KEY = func.hashtextextended(bindparam("key"), 0)
 _ALONE = select(func.pg_advisory_xact_lock(_KEY))
 _BESIDE = select(func.pg_advisory_xact_lock_shared(_KEY))
+_SIZES = {
+    "postgresql": text("SELECT pg_database_size(current_database())"),
+    "sqlite": text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"),
+}
 
 # JSONB where there is one; a Python None is SQL's NULL, not JSON's.
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
@@ -134,6 +139,12 @@ def _inserts_once(model: type[SQLModel], dialect: str) -> Insert:
     if dialect == "postgresql":
         return postgresql.insert(model).on_conflict_do_nothing()
     return sqlite.insert(model).on_conflict_do_nothing()
+
+
+def size_of(session: Session) -> int:
+    """How many bytes the database takes on its disk."""
+    dialect = session.get_bind().dialect.name
+    return int(session.connection().execute(_SIZES[dialect]).scalar_one())
 
 
 def one_at_a_time(session: Session, key: str) -> None:

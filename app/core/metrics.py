@@ -19,7 +19,7 @@ from sqlmodel import Session
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import clock, outbox
-from app.core.database import Database
+from app.core.database import Database, size_of
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -69,8 +69,12 @@ class DatabaseCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The sources' metrics, or none when the database does not answer."""
+        started = time.perf_counter()
         found, up = self._read()
+        took = time.perf_counter() - started
         yield GaugeMetricFamily("vigie_database_up", "1 if the database answers.", up)
+        told = "Seconds that reading all that one scrape tells took."
+        yield GaugeMetricFamily("vigie_database_read_seconds", told, took)
         yield from found
 
     def _read(self) -> tuple[list[Metric], int]:
@@ -129,12 +133,12 @@ class HttpMetrics:
 
 
 def install(app: FastAPI, sources: Iterable[Source] = ()) -> None:
-    """Measure `app`, in a registry of its own; `sources` are read beside the outbox's.
+    """Measure `app`, in a registry of its own; `sources` are read beside those of the core.
 
     Call it after any other middleware was added, so that it sees their answers too.
     """
     registry = CollectorRegistry()
-    collector = DatabaseCollector(lambda: app.state.database, (*OUTBOX_SOURCES, *sources))
+    collector = DatabaseCollector(lambda: app.state.database, (*CORE_SOURCES, *sources))
     registry.register(collector)
     app.state.metrics = registry
     app.add_middleware(HttpMetrics, registry=registry)
@@ -156,7 +160,12 @@ def _oldest_pending(session: Session) -> list[Sample]:
     return [Sample(0.0 if oldest is None else (clock.now() - oldest).total_seconds())]
 
 
-OUTBOX_SOURCES = (
+def _size(session: Session) -> list[Sample]:
+    return [Sample(size_of(session))]
+
+
+CORE_SOURCES = (
+    Source("vigie_database_size_bytes", "Bytes that the database takes on its disk.", _size),
     Source("vigie_outbox_rows", "Outbox rows by state.", _outbox_rows, ("state",)),
     Source(
         "vigie_outbox_oldest_pending_seconds",

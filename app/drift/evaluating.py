@@ -22,6 +22,7 @@ from app.drift.judging import error_budget, judge, with_breadth
 from app.drift.references import in_force
 from app.drift.shards import EVALUATE_SHARD
 from app.drift.streams import WIDE
+from app.drift.subject_rows import rows_of
 from app.drift.tables import Evaluation, EvaluationShard, Reference, Verdict
 from app.drift.verdicts import of_clients, of_finding
 from app.federations import service as federations
@@ -43,6 +44,7 @@ def begin(session: Session, round_: Round) -> Evaluation | None:
     reference = _reference(session, federation, round_)
     if reference is None:
         repository.supersede(session, round_.id, clock.now())
+        repository.replace_subject_rows(session, round_.id, ())
         rounds.mark_evaluated(session, round_)
         return None
     evaluation = Evaluation(
@@ -104,7 +106,8 @@ def conclude(session: Session, evaluation: Evaluation) -> list[Verdict]:
     opening = federations.policy_of(federation).incidents.scopes
     verdicts = _verdicts(found, clients, evaluation, case, of_their_own="client" in opening)
     session.add_all(verdicts)
-    session.flush()
+    shown = rounds.shown_scopes(session, round_.id)
+    repository.replace_subject_rows(session, round_.id, rows_of(round_, verdicts, shown))
     return verdicts
 
 

@@ -1,14 +1,21 @@
 """All queries on references and verdicts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func
+from sqlalchemy import extract, func
 from sqlmodel import Session, col, delete, select, update
 
-from app.drift.tables import Evaluation, EvaluationShard, Reference, StreamState, Verdict
+from app.drift.tables import (
+    Evaluation,
+    EvaluationShard,
+    Reference,
+    RoundSubject,
+    StreamState,
+    Verdict,
+)
 from app.rounds.tables import Round
 
 # As rounds are ordered: by what they say of themselves, and not by when they came.
@@ -284,3 +291,25 @@ def series(
     )
     newest = query.order_by(col(Verdict.global_step).desc(), col(Verdict.at).desc()).limit(limit)
     return list(reversed(session.exec(newest).all()))
+
+
+def replace_subject_rows(session: Session, round_id: UUID, rows: Iterable[RoundSubject]) -> None:
+    """Put what dashboards read of a round in the place of what was there."""
+    session.exec(delete(RoundSubject).where(col(RoundSubject.round_id) == round_id))
+    session.add_all(rows)
+    session.flush()
+
+
+def ended_by_state(session: Session) -> dict[str, int]:
+    """How many judgings of all federations ended, by how."""
+    ended = select(Evaluation.state, func.count()).where(col(Evaluation.ended_at).is_not(None))
+    return dict(session.exec(ended.group_by(Evaluation.state)).all())
+
+
+def seconds_of_judging(session: Session) -> float:
+    """How long all judgings that ended took together."""
+    seconds = extract("epoch", col(Evaluation.ended_at)) - extract(
+        "epoch", col(Evaluation.began_at)
+    )
+    ended = select(func.coalesce(func.sum(seconds), 0)).where(col(Evaluation.ended_at).is_not(None))
+    return float(session.exec(ended).one())

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, SmallInteger, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from app.core.database import Json, Utc
@@ -151,6 +151,63 @@ class Verdict(SQLModel, table=True):
     explanation: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     at: datetime = Field(sa_type=Utc)
     superseded_at: datetime | None = Field(default=None, sa_type=Utc)
+
+
+class RoundSubject(SQLModel, table=True):
+    """What a round's verdicts say of one subject in one scope, in columns that dashboards read.
+
+    Where several detectors looked at the subject the outcome is the worst; the numbers are those of
+    the worst answer that has an effect in the subject's own unit, and of equal ones of the largest
+    effect. Scopes that may not be shown have no row, and neither has any client.
+    """
+
+    __tablename__ = "round_subjects"
+    __table_args__ = (
+        CheckConstraint("scope IN ('federation', 'cohort')", name="scope"),
+        CheckConstraint("outcome BETWEEN 0 AND 3", name="outcome"),
+        Index(
+            "ix_round_subjects_series",
+            "federation_id",
+            "model",
+            "scope_key",
+            "subject",
+            "received_at",
+        ),
+        Index(
+            "ix_round_subjects_time",
+            "federation_id",
+            "model",
+            "scope_key",
+            "received_at",
+            postgresql_include=["subject", "version", "outcome", "effect_ratio"],
+        ),
+    )
+
+    round_id: UUID = Field(foreign_key="rounds.id", primary_key=True)
+    scope: str = Field(primary_key=True)
+    scope_key: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id")
+    model: str
+    version: str
+    global_step: int
+    received_at: datetime = Field(sa_type=Utc)
+    family: str
+    outcome: int = Field(sa_type=SmallInteger)  # its place in `subject_rows.OUTCOMES`
+    detector: str  # whose numbers these are
+    statistic: float | None = None
+    effect: float | None = None
+    effect_unit: str
+    effect_ratio: float | None = None  # without its sign, over the threshold
+    threshold: float
+    q_value: float | None = None
+    minimum_detectable_effect: float | None = None
+    within_client: float | None = None  # of the pooled change, in the subject's unit
+    participation_mix: float | None = None
+    # How many clients were judged on it, moved with the federation, and drift on their own.
+    clients_judged: int | None = None
+    clients_moved: int | None = None
+    clients_drifting: int | None = None
 
 
 class Report(SQLModel, table=True):

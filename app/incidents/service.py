@@ -53,6 +53,7 @@ def on_round(session: Session, round_id: UUID) -> None:
     known = repository.unresolved_of_model(session, round_.federation_id, round_.model)
     again = round_.evaluated_at is not None
     evaluation = drift.begin(session, round_)
+    registry.keep_look(session, round_)
     if evaluation is not None and evaluation.shards == 1:
         _conclude(session, round_, evaluation, known, again=again)
     after_round(session, round_)

@@ -182,6 +182,7 @@ class Notice(SQLModel, table=True):
             name="state",
         ),
         Index("ix_notices_state_next_attempt_at", "state", "next_attempt_at"),
+        Index("ix_notices_series", "federation_id", "at"),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)

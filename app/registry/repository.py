@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 
 from app.core.database import insert_unless_there
 from app.registry.tables import (
+    CanaryLook,
     CohortChampion,
     Deviation,
     LoggedRound,
@@ -298,3 +299,19 @@ def rollback_since(
         col(Promotion.created_at) >= since,
     )
     return session.exec(query).first()
+
+
+def was_champion(session: Session, model: Model, version: str) -> bool:
+    """Whether a promotion put another version in this one's place."""
+    query = select(Promotion.id).where(
+        Promotion.federation_id == model.federation_id,
+        Promotion.model_id == model.id,
+        Promotion.champion == version,
+        col(Promotion.applied_at).is_not(None),
+    )
+    return session.exec(query.limit(1)).first() is not None
+
+
+def replace_look(session: Session, look: CanaryLook) -> None:
+    """Put a round's look in the place of the one that it had."""
+    session.merge(look)

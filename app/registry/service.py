@@ -20,6 +20,7 @@ from app.registry.inventory import (
     review,
 )
 from app.registry.judging import judgement
+from app.registry.looks import keep_look
 from app.registry.promotions import (
     approvals_of,
     draft_promotion,
@@ -63,6 +64,7 @@ __all__ = [
     "inventory_of",
     "inventory_of_model",
     "judgement",
+    "keep_look",
     "missing_of",
     "model_named",
     "model_of",

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from app.core.database import Json, Utc
@@ -237,3 +237,32 @@ class PromotionComment(SQLModel, table=True):
     author: str
     text: str
     at: datetime = Field(sa_type=Utc)
+
+
+class CanaryLook(SQLModel, table=True):
+    """What was known of a version beside the champion when a canary round had come.
+
+    Differences are version minus champion, in nats per example; the interval holds at all looks
+    together. A version that was champion before is watched as a shadow: there the difference with
+    its sign turned is the regret of having replaced it.
+    """
+
+    __tablename__ = "canary_looks"
+    __table_args__ = (Index("ix_canary_looks_series", "federation_id", "model", "received_at"),)
+
+    round_id: UUID = Field(foreign_key="rounds.id", primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id")
+    model: str
+    champion: str
+    candidate: str
+    shadow: bool  # whether it was champion before
+    received_at: datetime = Field(sa_type=Utc)
+    rounds: int  # that measured the two, this one included
+    clients: int
+    examples: int = Field(sa_type=BigInteger)
+    difference: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    margin: float | None = None  # how much worse the policy lets a candidate be
+    confidence: float | None = None
+    action: str  # what the evidence speaks for

@@ -18,7 +18,7 @@ from sqlmodel import Session
 from app.core import clock
 from app.core.validation import field_of
 from app.federations import service as federations
-from app.rounds import disclosure, records, repository
+from app.rounds import disclosure, ledger, records, repository
 from app.rounds.disclosure import FEDERATION, Scope
 from app.rounds.layout import COHORT, FEATURE
 from app.rounds.records import Records
@@ -41,8 +41,10 @@ def aggregate(session: Session, round_: Round) -> None:
     if any(block.data is None for block in blocks):
         return
     found, conflicts = records.read_and_compare(blocks)
-    k = federations.get(session, round_.federation_id).min_cohort_size
-    repository.replace_aggregates(session, round_.id, list(aggregates(round_, found, k)))
+    federation = federations.get(session, round_.federation_id)
+    kept = list(aggregates(round_, found, federation.min_cohort_size))
+    repository.replace_aggregates(session, round_.id, kept)
+    ledger.note(session, federation, round_)
     refusals = [_refusal(round_, conflict) for conflict in conflicts]
     repository.replace_refusals(session, round_.id, REPORTED_TWICE, refusals)
 

@@ -6,6 +6,7 @@ One packed row a federation: for every client the 16 bytes of its pseudonym and 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from uuid import UUID
 
 import numpy as np
@@ -17,6 +18,7 @@ from app.federations.policy import PrivacyPolicy
 from app.federations.tables import Federation
 from app.rounds import accounting, repository
 from app.rounds.accounting import COLUMNS, Costs
+from app.rounds.tables import PrivacySpent, Round
 
 MOST_LISTED = 100
 _KEY = "S16"
@@ -68,11 +70,11 @@ def charge(session: Session, federation: Federation, cost: Costs, clients: Seque
     return Charge(refused, near)
 
 
-def spent_in(session: Session, federation: Federation) -> Spent:
-    """What the federation's clients have spent, at the policy's delta."""
+def spent_in(session: Session, federation: Federation, listed: int = MOST_LISTED) -> Spent:
+    """What the federation's clients have spent at the policy's delta; `listed` of them by name."""
     policy = federations.policy_of(federation).privacy
     known = _unpack(repository.ledger(session, federation.id))
-    most = _most_spent(known, policy.delta)
+    most = _most_spent(known, policy.delta, listed)
     near, exhausted = _counts(known["spent"], policy)
     return Spent(
         clients=len(known),
@@ -81,6 +83,26 @@ def spent_in(session: Session, federation: Federation) -> Spent:
         exhausted=exhausted,
         most=most,
     )
+
+
+def note(session: Session, federation: Federation, round_: Round) -> None:
+    """Keep what was spent until a round; nothing while fewer than k clients spent any."""
+    spent = spent_in(session, federation, listed=1)
+    if spent.clients < max(federation.min_cohort_size, 1):
+        return
+    policy = federations.policy_of(federation).privacy
+    row = PrivacySpent(
+        round_id=round_.id,
+        federation_id=federation.id,
+        received_at=round_.received_at,
+        clients=spent.clients,
+        worst_epsilon=spent.worst_epsilon if isfinite(spent.worst_epsilon) else None,
+        near=spent.near,
+        exhausted=spent.exhausted,
+        epsilon_budget=policy.epsilon_budget,
+        delta=policy.delta,
+    )
+    repository.keep_spent(session, row)
 
 
 def forget(session: Session, federation_id: UUID, clients: Sequence[str]) -> None:
@@ -100,11 +122,11 @@ def _counts(spent: Costs, policy: PrivacyPolicy) -> tuple[int, int]:
     return int(warned.sum()), int(at_end.sum())
 
 
-def _most_spent(known: Ledger, delta: float) -> list[tuple[str, float]]:
+def _most_spent(known: Ledger, delta: float, listed: int) -> list[tuple[str, float]]:
     """The clients that spent the most, by a bound first and then by their epsilon itself."""
     spent = known["spent"]
     rho = spent[:, 1] + spent[:, 2]
-    first = np.lexsort((known["client"].view(_KEY), -spent[:, 0], -rho))[:MOST_LISTED]
+    first = np.lexsort((known["client"].view(_KEY), -spent[:, 0], -rho))[:listed]
     found = [
         (f"c_{known['client'][at].tobytes().hex()}", accounting.epsilon_of(spent[at], delta))
         for at in first

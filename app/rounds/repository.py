@@ -8,9 +8,11 @@ from sqlalchemy import bindparam, delete, func
 from sqlmodel import Session, col, select, update
 
 from app.core.database import insert_unless_there
+from app.rounds.disclosure import Scope
 from app.rounds.tables import (
     BinSpec,
     PrivacyLedger,
+    PrivacySpent,
     Refusal,
     ReportBlock,
     Round,
@@ -256,6 +258,20 @@ def replace_aggregates(
     session.add_all(aggregates)
 
 
+def shown_scopes(session: Session, round_id: UUID) -> set[Scope]:
+    """The scopes of a round that have aggregates of its version."""
+    query = select(RoundAggregate.scope, RoundAggregate.scope_key).where(
+        RoundAggregate.round_id == round_id, RoundAggregate.measured == "model"
+    )
+    return set(session.exec(query))
+
+
+def keep_spent(session: Session, spent: PrivacySpent) -> None:
+    """Keep what was spent of privacy by a round; what is known of that round already stays."""
+    if session.get(PrivacySpent, spent.round_id) is None:
+        session.add(spent)
+
+
 def replace_refusals(
     session: Session, round_id: UUID, code: str, refusals: Sequence[Refusal]
 ) -> None:
@@ -352,3 +368,9 @@ def bin_specs(session: Session, federation_id: UUID) -> list[BinSpec]:
 def bin_spec(session: Session, federation_id: UUID, spec_id: str) -> BinSpec | None:
     """A federation's bin spec by id."""
     return session.get(BinSpec, (federation_id, spec_id))
+
+
+def waiting(session: Session) -> tuple[int, datetime | None]:
+    """How many whole rounds of all federations are not judged, and when the oldest came."""
+    query = select(func.count(), func.min(Round.received_at))
+    return session.exec(query.where(Round.state == "received")).one()

@@ -1,6 +1,7 @@
 """Decisions on rounds: take them in, put them together, and answer for them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from app.core.errors import NotFoundError
 from app.rounds import records, reports, repository
 from app.rounds.aggregating import aggregate
 from app.rounds.chunks import EVALUATE, Address, close, close_overdue
+from app.rounds.disclosure import Scope
 from app.rounds.exporting import MEDIA_TYPES, TableFormat, records_of, written
 from app.rounds.ingesting import Checked, Push, check, ingest, refuse_malformed
 from app.rounds.ledger import Spent, spent_in
@@ -137,6 +139,11 @@ def aggregates_of(
     return repository.aggregates_of(session, round_ids, measured)
 
 
+def shown_scopes(session: Session, round_id: UUID) -> set[Scope]:
+    """The scopes of a round that may be shown: those that have aggregates."""
+    return repository.shown_scopes(session, round_id)
+
+
 def records_of_round(
     session: Session, round_id: UUID, *, until: datetime | None = None, mine: Mine | None = None
 ) -> Records:
@@ -199,3 +206,16 @@ def refusal_counts(session: Session, federation_id: UUID | None) -> dict[str, in
 def count_rounds(session: Session) -> int:
     """How many rounds were ever accepted."""
     return repository.count_rounds(session)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How many whole rounds wait for their judging, and since when the oldest does."""
+
+    count: int
+    since: datetime | None
+
+
+def waiting(session: Session) -> Waiting:
+    """What waits for its judging, over all federations."""
+    return Waiting(*repository.waiting(session))

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from app.core.database import Json, Utc
@@ -36,6 +36,14 @@ class Round(SQLModel, table=True):
         ),
         Index("ix_rounds_series", "federation_id", "model", "version", "phase", "global_step"),
         Index("ix_rounds_state_closes_at", "state", "closes_at"),
+        Index("ix_rounds_received", "federation_id", "model", "received_at"),
+        # Dashboards leave these out of all that was found in rounds.
+        Index(
+            "ix_rounds_superseded",
+            "id",
+            sqlite_where=text("state = 'superseded'"),
+            postgresql_where=text("state = 'superseded'"),
+        ),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -142,10 +150,28 @@ class PrivacyLedger(SQLModel, table=True):
     data: bytes
 
 
+class PrivacySpent(SQLModel, table=True):
+    """What a federation's clients had spent of their privacy when a round was put together."""
+
+    __tablename__ = "privacy_spent"
+    __table_args__ = (Index("ix_privacy_spent_series", "federation_id", "received_at"),)
+
+    round_id: UUID = Field(foreign_key="rounds.id", primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id")
+    received_at: datetime = Field(sa_type=Utc)
+    clients: int  # with records under declared noise
+    worst_epsilon: float | None = None  # of the client that spent most; None: without bound
+    near: int  # past the share of the budget that is warned of
+    exhausted: int  # with nothing left of the budget
+    epsilon_budget: float | None = None
+    delta: float  # at which all epsilons are meant
+
+
 class Refusal(SQLModel, table=True):
     """A record or a whole push that was refused: where and why, and never its content."""
 
     __tablename__ = "refusals"
+    __table_args__ = (Index("ix_refusals_series", "federation_id", "at"),)
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     federation_id: UUID = Field(foreign_key="federations.id", index=True)

@@ -12,9 +12,14 @@ from tests.servers import program_or_skip
 DASHBOARDS = Path(__file__).parents[2] / "dashboards"
 PROMETHEUS = DASHBOARDS / "prometheus"
 ALERTMANAGER = DASHBOARDS / "alertmanager/alertmanager.yml"
+TESTS = sorted(PROMETHEUS.glob("rules_*test.yml"))
 KNOWN_METRICS = {
     "vigie_database_up",
+    "vigie_evaluation_lag_seconds",
+    "vigie_evaluation_seconds_total",
+    "vigie_evaluations_total",
     "vigie_http_requests_total",
+    "vigie_notices",
     "vigie_outbox_oldest_pending_seconds",
     "vigie_outbox_rows",
 }
@@ -25,15 +30,15 @@ def test_promtool_accepts_the_configuration_and_the_rules() -> None:
 
 
 def test_every_rule_fires_when_it_should_and_only_then() -> None:
-    _run("promtool", "prometheus", "test", "rules", str(PROMETHEUS / "rules_test.yml"))
+    _run("promtool", "prometheus", "test", "rules", *map(str, TESTS))
 
 
 def test_every_alert_has_a_test_in_which_it_fires() -> None:
-    tests = yaml.safe_load((PROMETHEUS / "rules_test.yml").read_text())["tests"]
     fired = {
         case["alertname"]
-        for test in tests
-        for case in test["alert_rule_test"]
+        for path in TESTS
+        for test in yaml.safe_load(path.read_text())["tests"]
+        for case in test.get("alert_rule_test", ())
         if case["exp_alerts"]
     }
     assert fired == set(_alerts())

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlmodel import Session
 
+from app.drift.subject_rows import rows_of
 from app.drift.tables import Reference, Verdict
 from app.federations.tables import Federation
 from app.incidents.tables import Incident
@@ -56,8 +57,10 @@ def _add_drift(session: Session, round_: Round) -> None:
     )  # fmt: skip
     _add(session, reference)
     scopes = [("federation", ""), ("cohort", "hub=EWR"), ("cohort", "hub=JFK"), ("client", "c_1")]
-    for scope, key in scopes:
-        _add(session, _verdict(round_, reference.id, scope, key), _incident(round_, scope, key))
+    verdicts = [_verdict(round_, reference.id, scope, key) for scope, key in scopes]
+    for verdict in verdicts:
+        _add(session, verdict, _incident(round_, verdict.scope, verdict.scope_key))
+    _add(session, *rows_of(round_, verdicts, rounds.shown_scopes(session, round_.id)))
     for code in ("negative_count", "unknown_cohort"):
         _add(session, _refusal(round_.federation_id, round_.id, code))
     _add(session, _refusal(round_.federation_id, None, "body_too_large"))

@@ -1,28 +1,34 @@
 """The generated dashboards: what Grafana needs of them, and what a reader needs."""
 
 import json
-from itertools import combinations
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from dashboards import commands, palette
+from app.console.router import router as console_pages
+from dashboards import checks, commands
+from dashboards.boards import BOARDS
 
 ROOT = Path(__file__).parents[3]
 COMMITTED = ROOT / "dashboards/grafana/dashboards"
 PROVISIONED = ROOT / "dashboards/provisioning"
-PANEL_TYPES = {"stat", "timeseries", "state-timeline", "table"}
-GRID_WIDTH = 24
-OLDEST_SCHEMA_OF_GRAFANA_11_6 = 41
-
 DOCUMENTS = commands.documents()
-PANELS = [
-    pytest.param(panel, id=f"{uid}-{panel['title']}")
-    for uid, document in DOCUMENTS.items()
-    for panel in document["panels"]
-]
+# What an address in a dashboard may name.
+CONSOLE_PAGES = {"incidents", "promotions", "rounds"}
+
+
+def test_there_are_the_six_sets() -> None:
+    assert list(DOCUMENTS) == [
+        "vigie-overview",
+        "vigie-drift",
+        "vigie-lifecycle",
+        "vigie-on-call",
+        "vigie-data-quality",
+        "vigie-operations",
+    ]
 
 
 def test_the_committed_json_is_what_the_code_writes(tmp_path: Path) -> None:
@@ -31,90 +37,111 @@ def test_the_committed_json_is_what_the_code_writes(tmp_path: Path) -> None:
     assert written == committed, "Run `vigie dashboards build` and commit what it wrote."
 
 
-@pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS.keys())
-def test_ids_are_unique_and_the_schema_is_the_classic_one(document: dict[str, Any]) -> None:
-    ids = [panel["id"] for panel in document["panels"]]
-    assert len(set(ids)) == len(ids)
-    assert min(ids) >= 1
-    assert document["schemaVersion"] >= OLDEST_SCHEMA_OF_GRAFANA_11_6
-    assert "id" not in document  # Grafana's own number, different in each Grafana
+def test_nothing_is_wrong_with_any_dashboard() -> None:
+    assert commands.check(COMMITTED) == []
+
+
+def broken(**changes: Any) -> dict[str, Any]:
+    """A dashboard of one good panel, with something changed."""
+    panel = {
+        "id": 1,
+        "type": "stat",
+        "title": "Count",
+        "description": "How many. Count.",
+        "gridPos": {"x": 0, "y": 0, "w": 12, "h": 4},
+        "datasource": {"type": "prometheus", "uid": "vigie-prometheus"},
+        "targets": [{"refId": "A"}],
+    }
+    panels = [panel | change for change in changes.pop("panels", [{}])]
+    return {"uid": "broken", "schemaVersion": 41, "panels": panels, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ""),
+        ({"panels": [{"type": "grafana-worldmap-panel"}]}, "not every Grafana has"),
+        ({"panels": [{}, {"gridPos": {"x": 12, "y": 0, "w": 12, "h": 4}}]}, "ids of their own"),
+        ({"panels": [{}, {"id": 2}]}, "lies over"),
+        ({"panels": [{"gridPos": {"x": 13, "y": 0, "w": 12, "h": 4}}]}, "over the right edge"),
+        ({"panels": [{"targets": [{"refId": "A"}, {"refId": "A"}]}]}, "names of their own"),
+        ({"panels": [{"targets": [{}]}]}, "names of their own"),
+        ({"panels": [{"targets": []}]}, "asks nothing"),
+        ({"panels": [{"description": "Count"}]}, "how to read it"),
+        ({"panels": [{"datasource": {"type": "influxdb", "uid": "x"}}]}, "that is provisioned"),
+        ({"panels": [{"color": "#FF0000"}]}, "not of the palette"),
+        ({"schemaVersion": 36}, "schema version"),
+        ({"id": 12}, "Grafana's own number"),
+    ],
+)
+def test_a_check_says_what_is_wrong(changes: dict[str, Any], said: str) -> None:
+    faults = list(checks.faults_of(broken(**changes)))
+    assert len(faults) == (1 if said else 0)
+    assert all(said in fault for fault in faults)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS.keys())
-def test_panels_lie_on_the_grid_and_never_overlap(document: dict[str, Any]) -> None:
-    places = [panel["gridPos"] for panel in document["panels"]]
-    assert all(place["x"] + place["w"] <= GRID_WIDTH for place in places)
-    assert not [pair for pair in combinations(places, 2) if _overlap(*pair)]
+def test_links_carry_the_time_and_what_was_chosen(document: dict[str, Any]) -> None:
+    others, console = document["links"]
+    assert others["type"] == "dashboards"
+    assert (others["includeVars"], others["keepTime"]) == (True, True)
+    assert set(others["tags"]) <= set(document["tags"])
+    assert console["url"].startswith("${console:raw}")
 
 
-@pytest.mark.parametrize("panel", PANELS)
-def test_a_panel_says_how_to_read_it(panel: dict[str, Any]) -> None:
-    assert panel["type"] in PANEL_TYPES
-    assert len(panel["description"]) > len(panel["title"])
-    assert panel["description"].endswith(".")
+def addresses(value: Any) -> list[str]:
+    found: list[str] = []
+    json.loads(json.dumps(value), object_hook=lambda item: found.append(item.get("url")))
+    return [address for address in found if address]
 
 
-@pytest.mark.parametrize("panel", PANELS)
-def test_every_query_names_itself_and_a_data_source_that_is_provisioned(
-    panel: dict[str, Any],
-) -> None:
-    references = [target["refId"] for target in panel["targets"]]
-    assert references
-    assert all(references)
-    assert len(set(references)) == len(references)
-    for holder in (panel, *panel["targets"]):
-        assert (holder["datasource"]["type"], holder["datasource"]["uid"]) in _provisioned()
+@pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS.keys())
+def test_an_address_leads_to_a_page_that_there_is(document: dict[str, Any]) -> None:
+    routes = {getattr(route, "path", "") for route in console_pages.routes}
+    names = {item["name"] for item in document["templating"]["list"]}
+    for address in addresses(document["panels"]) + addresses(document["links"]):
+        assert set(re.findall(r"\$\{(\w+)[:}]", address)) <= names | {"__data", "__value"} | {
+            "__url_time_range"
+        }
+        if address.startswith("/d/"):
+            assert re.match(r"/d/([\w-]+)\?", address)[1] in DOCUMENTS
+        page = re.match(r"\$\{console:raw\}/f/\$\{federation\}/(\w+)/", address)
+        if page:
+            assert page[1] in CONSOLE_PAGES
+            assert any(path.startswith(f"/f/{{federation}}/{page[1]}/") for path in routes)
 
 
-def test_variables_and_annotations_use_a_data_source_that_is_provisioned() -> None:
+@pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS.keys())
+def test_every_variable_that_a_query_names_is_there(document: dict[str, Any]) -> None:
+    names = {item["name"] for item in document["templating"]["list"]}
+    for panel in document["panels"]:
+        for target in panel.get("targets", ()):
+            text = target.get("rawSql", target.get("expr", ""))
+            assert set(re.findall(r"\$\{(\w+):", text)) <= names, panel["title"]
+
+
+def test_a_table_links_only_by_columns_that_it_has() -> None:
     for document in DOCUMENTS.values():
-        for item in (*document["templating"]["list"], *document["annotations"]["list"]):
-            source = item["datasource"]
-            assert (source["type"], source["uid"]) in _provisioned()
+        for panel in document["panels"]:
+            if panel["type"] == "table" and panel["transformations"][0]["id"] == "organize":
+                columns = set(panel["transformations"][0]["options"]["indexByName"])
+                named = set(re.findall(r"__data\.fields\.(\w+)", json.dumps(panel)))
+                assert named <= columns, panel["title"]
 
 
-def test_every_color_is_of_the_palette() -> None:
-    allowed = {value for name, value in vars(palette).items() if name.isupper()}
-    used = {text for document in DOCUMENTS.values() for text in _texts(document) if text[:1] == "#"}
-    assert used
-    assert used <= allowed
+def test_rows_of_panels_fill_the_width() -> None:
+    for board in BOARDS:
+        for row in board.rows:
+            assert sum(row.widths) % checks.GRID_WIDTH == 0, row.title
 
 
 def test_the_provider_reads_the_folder_that_holds_the_dashboards() -> None:
     provider = yaml.safe_load((PROVISIONED / "dashboards/vigie.yaml").read_text())["providers"][0]
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    mounts = dict(
-        mount.split(":")[1::-1]
-        for mount in compose["services"]["grafana"]["volumes"]
-        if mount.startswith("./")
-    )
+    grafana = compose["services"]["grafana"]
+    mounts = dict(mount.split(":")[1::-1] for mount in grafana["volumes"] if mount.startswith("./"))
     folder = ROOT / mounts[provider["options"]["path"]]
     assert folder.resolve() == COMMITTED.resolve()
     assert provider["folderUid"] == commands.FOLDER_UID
-
-
-def test_no_provisioning_file_holds_a_secret() -> None:
-    for path in PROVISIONED.rglob("*.yaml"):
-        for source in yaml.safe_load(path.read_text()).get("datasources", []):
-            for value in source.get("secureJsonData", {}).values():
-                assert value.startswith("$__file{/run/secrets/")
-
-
-def _provisioned() -> set[tuple[str, str]]:
-    files = (PROVISIONED / "datasources").glob("*.yaml")
-    sources = [
-        source for file in files for source in yaml.safe_load(file.read_text())["datasources"]
-    ]
-    return {(source["type"], source["uid"]) for source in sources}
-
-
-def _overlap(a: dict[str, int], b: dict[str, int]) -> bool:
-    beside = a["x"] + a["w"] <= b["x"] or b["x"] + b["w"] <= a["x"]
-    above = a["y"] + a["h"] <= b["y"] or b["y"] + b["h"] <= a["y"]
-    return not beside and not above
-
-
-def _texts(document: Any) -> list[str]:
-    found: list[str] = []
-    json.loads(json.dumps(document), object_hook=lambda item: found.extend(item.values()))
-    return [value for value in found if isinstance(value, str)]
+    home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert (COMMITTED / Path(home).name).exists()

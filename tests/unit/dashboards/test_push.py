@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from grafana_client.client import GrafanaUnauthorizedError
 
-from dashboards import commands, federation
+from dashboards import commands
+from dashboards.sources import OLD_PLUGIN, PLUGIN
 
 TOKEN = "token-of-a-service-account"
 
@@ -19,6 +20,8 @@ class Grafana(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
+        self.sources = {"vigie-postgres": PLUGIN, "vigie-prometheus": "prometheus"}
+        self.permissions: dict[str, Any] = {}
         self.folders: dict[str, str] = {}
         self.folders_made = 0
         self.dashboards: dict[str, dict[str, Any]] = {}
@@ -35,7 +38,10 @@ class Handler(BaseHTTPRequestHandler):
         uid = self.path.rsplit("/", 1)[-1]
         if not self._allowed():
             return
-        if uid in self.server.folders:
+        if self.path.startswith("/api/datasources/uid/"):
+            known = self.server.sources.get(uid)
+            self._answer(200 if known else 404, {"uid": uid, "type": known or ""})
+        elif uid in self.server.folders:
             self._answer(200, {"uid": uid, "title": self.server.folders[uid]})
         else:
             self._answer(404, {"message": "folder not found"})
@@ -47,6 +53,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/api/folders":
             self.server.folders[body["uid"]] = body["title"]
             self.server.folders_made += 1
+        elif self.path.endswith("/permissions"):
+            self.server.permissions[self.path.split("/")[3]] = body["items"]
         else:
             self.server.dashboards[body["dashboard"]["uid"]] = body
         self._answer(200, {"status": "success"})
@@ -83,9 +91,41 @@ def test_a_push_makes_the_folder_and_stores_the_dashboards_in_it(grafana: Grafan
     commands.push(grafana.url, TOKEN)
 
     assert grafana.folders == {"vigie": "Vigie"}
-    stored = grafana.dashboards[federation.UID]
-    assert stored["folderUid"] == "vigie"
-    assert stored["dashboard"] == commands.documents()[federation.UID]
+    assert grafana.permissions == {"vigie": commands.PERMISSIONS}
+    made = commands.documents()
+    assert {uid: stored["dashboard"] for uid, stored in grafana.dashboards.items()} == made
+    assert {stored["folderUid"] for stored in grafana.dashboards.values()} == {"vigie"}
+
+
+def test_nobody_but_the_code_may_change_them() -> None:
+    assert {(one["role"], one["permission"]) for one in commands.PERMISSIONS} == {
+        ("Viewer", 1),
+        ("Editor", 1),
+    }
+
+
+def test_links_lead_to_the_console_that_was_named(grafana: Grafana) -> None:
+    commands.push(grafana.url, TOKEN, "https://vigie.example")
+    for stored in grafana.dashboards.values():
+        (console,) = (
+            one for one in stored["dashboard"]["templating"]["list"] if one["name"] == "console"
+        )
+        assert console["query"] == "https://vigie.example"
+
+
+def test_an_older_grafana_gets_the_plugin_by_its_older_name(grafana: Grafana) -> None:
+    grafana.sources["vigie-postgres"] = OLD_PLUGIN
+    commands.push(grafana.url, TOKEN)
+    text = json.dumps(grafana.dashboards)
+    assert f'"{OLD_PLUGIN}"' in text
+    assert PLUGIN not in text
+
+
+def test_a_data_source_that_is_missing_is_named_and_nothing_is_stored(grafana: Grafana) -> None:
+    del grafana.sources["vigie-prometheus"]
+    with pytest.raises(commands.MissingSourceError, match="vigie-prometheus"):
+        commands.push(grafana.url, TOKEN)
+    assert not grafana.dashboards
 
 
 def test_a_second_push_changes_nothing(grafana: Grafana) -> None:

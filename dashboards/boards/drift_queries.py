@@ -1,0 +1,111 @@
+"""The SQL of the drift explorer."""
+# ruff: noqa: S608 - every part of every query is a constant of this package
+
+from dashboards import chosen
+from dashboards.frame import HERE
+
+VERSIONS, WITHIN, BUCKET = chosen.VERSIONS, chosen.within(), chosen.bucket()
+THERE = f"{VERSIONS} AND {chosen.COHORT_KEY}"
+OF_SUBJECT = f"{WITHIN} AND {THERE} AND {chosen.SUBJECT}"
+SERIES = "model || ' ' || version"
+ROUND_PAGE = f"{HERE}/rounds/${{__data.fields.round}}"
+
+NEWEST = f"""
+SELECT federation, model, version, global_step, received_at FROM grafana_subjects
+WHERE {WITHIN} AND {VERSIONS} AND {chosen.WHOLE}
+ORDER BY received_at DESC LIMIT 1
+"""
+MAP = f"""
+WITH newest AS ({NEWEST})
+SELECT s.subject, s.cohort, s.effect_ratio AS ratio
+FROM newest JOIN grafana_subjects s USING (federation, model, version, received_at)
+ORDER BY s.scope_key, s.effect_ratio DESC NULLS LAST
+"""
+RIBBON = f"""
+SELECT {BUCKET}, subject AS metric, max(outcome) AS value
+FROM grafana_subjects WHERE {WITHIN} AND {THERE}
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+DISTRIBUTION = f"""
+WITH newest AS ({NEWEST}),
+now_there AS (
+    SELECT d.bin, d.bin_name, d.examples / nullif(sum(d.examples) OVER (), 0) AS share
+    FROM newest JOIN grafana_distributions d USING (federation, model, version, received_at)
+    WHERE d.{chosen.COHORT} AND d.{chosen.DISTRIBUTION}
+),
+before AS (
+    SELECT d.bin, d.bin_name, d.examples / nullif(sum(d.examples) OVER (), 0) AS share
+    FROM newest JOIN grafana_references d USING (federation, model, version)
+    WHERE d.{chosen.COHORT} AND d.{chosen.DISTRIBUTION} AND d.number = (
+        SELECT max(o.number) FROM grafana_references o
+        WHERE o.federation = newest.federation AND o.model = newest.model
+          AND o.version = newest.version AND o.last_step < newest.global_step
+    )
+)
+SELECT coalesce(now_there.bin_name, before.bin_name) AS bin, before.share AS reference,
+       now_there.share AS current
+FROM now_there FULL JOIN before USING (bin) ORDER BY bin
+"""
+EFFECT = f"""
+SELECT {BUCKET}, {SERIES} || told.what AS metric, max(told.value) AS value
+FROM grafana_subjects
+CROSS JOIN LATERAL (VALUES (': effect', abs(effect)), (': threshold', threshold),
+    (': could be seen', minimum_detectable_effect)) AS told (what, value)
+WHERE {OF_SUBJECT} AND told.value IS NOT NULL
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+STATISTIC = f"""
+SELECT {BUCKET}, {SERIES} || ': ' || detector AS metric, max(abs(statistic)) AS value
+FROM grafana_verdicts WHERE {OF_SUBJECT} AND statistic IS NOT NULL
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+SURE = f"""
+SELECT {BUCKET}, {SERIES} || told.what AS metric, min(told.value) AS value
+FROM grafana_verdicts
+CROSS JOIN LATERAL (VALUES (': q-value', q_value), (': threshold', error_budget))
+    AS told (what, value)
+WHERE {OF_SUBJECT} AND q_value IS NOT NULL
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+SPLIT = f"""
+SELECT {BUCKET}, {SERIES} || told.what AS metric, avg(told.value) AS value
+FROM grafana_subjects
+CROSS JOIN LATERAL (VALUES (': within clients', within_client),
+    (': participation mix', participation_mix)) AS told (what, value)
+WHERE {OF_SUBJECT} AND told.value IS NOT NULL
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+BREADTH = f"""
+SELECT {BUCKET}, {SERIES} || told.what AS metric, max(told.value)::float8 AS value
+FROM grafana_subjects
+CROSS JOIN LATERAL (VALUES (': judged', clients_judged), (': moved', clients_moved),
+    (': drifting', clients_drifting)) AS told (what, value)
+WHERE {WITHIN} AND {VERSIONS} AND {chosen.WHOLE} AND {chosen.SUBJECT} AND told.value IS NOT NULL
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+COHORTS = f"""
+SELECT {BUCKET}, cohort AS metric, avg(effect) AS value
+FROM grafana_subjects
+WHERE {WITHIN} AND {VERSIONS} AND {chosen.SUBJECT} AND effect IS NOT NULL
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+CAUSES = f"""
+SELECT title, family AS kind, subject, cohort, onset_step AS "onset step", onset_at AS onset,
+       opened_at AS opened,
+       CASE WHEN within_client IS NULL THEN ''
+            WHEN abs(within_client) >= abs(participation_mix) THEN 'clients themselves'
+            ELSE 'who takes part' END AS "carried by",
+       CASE WHEN clients_judged > 0 THEN clients_moved || ' of ' || clients_judged ELSE '' END
+         AS clients,
+       state, id
+FROM grafana_incidents
+WHERE opened_at <= $__timeTo()::timestamptz
+  AND coalesce(resolved_at, now()) >= $__timeFrom()::timestamptz AND {chosen.MODELS}
+ORDER BY opened_at DESC LIMIT 50
+"""
+ROUNDS = f"""
+SELECT global_step AS step, received_at AS received, model, version, detector, effect,
+       effect_unit AS unit, effect_ratio AS ratio, round_id AS round
+FROM grafana_subjects WHERE {OF_SUBJECT} AND outcome >= 2
+ORDER BY received_at DESC LIMIT 50
+"""
