@@ -50,7 +50,7 @@ def outlook_of(
 
 
 def _clients(loss: Looks, variance: float, margin: float, alpha: float) -> int | None:
-    freedom = float(loss.effective_clients[-1]) * FACTORS - 1
+    freedom = float(loss.clients[-1]) * FACTORS - 1
     halves = _halves(variance / FACTORS, freedom, variance, alpha)
     decided = _decided(float(loss.estimate[-1]), halves, margin)
     return ceil(loss.clients[-1] * FACTORS[np.argmax(decided)]) if decided.any() else None

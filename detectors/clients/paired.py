@@ -37,7 +37,7 @@ class Looks:
     @property
     def freedom(self) -> FloatArray:
         """Degrees of freedom of Student's t."""
-        return self.effective_clients - 1
+        return self.clients - 1
 
     @property
     def information(self) -> FloatArray:
@@ -91,9 +91,9 @@ def paired_looks(n: ArrayLike, differences: ArrayLike, *, cap: float = CAP) -> L
     >>> round(float(looks.estimate[0]), 6), int(looks.clients[0])
     (-0.05, 3)
 
-    Efron & Stein (1981), Ann. Statist. 9, 586-596 (the jackknife errs on the safe side); Cameron &
-    Miller (2015), J. Human Resources 50, 317-372 (clusters); Kish (1965), Survey Sampling (how
-    many clients of equal weight).
+    Efron & Stein (1981), Ann. Statist. 9, 586-596 (the jackknife errs on the safe side); MacKinnon,
+    Nielsen & Webb (2023), J. Econometrics 232, 272-299 (with clients - 1 degrees of freedom, where
+    clusters are few and differ in size); Kish (1965), Survey Sampling (clients of equal weight).
     """
     size, sums = _checked(n, differences)
     total, summed = np.cumsum(size, axis=-2), np.cumsum(sums, axis=-2)

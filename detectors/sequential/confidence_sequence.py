@@ -47,8 +47,10 @@ def half_width(
     level = fraction(alpha, "alpha")
     score = np.sqrt(2 * (1 + prior) / prior * np.log(np.sqrt(1 + prior) / level))
     tail = np.maximum(scipy.special.ndtr(-score), LEAST_TAIL)
-    reach = np.minimum(-scipy.special.stdtrit(_positive(freedom, "freedom"), tail), LARGEST)
-    return np.asarray(reach * error, dtype=np.float64)
+    reach = -scipy.special.stdtrit(_positive(freedom, "freedom"), tail)
+    # So far out that it overflows; a wider interval would say no more.
+    held = np.where(np.isfinite(reach), np.minimum(reach, LARGEST), LARGEST)
+    return np.asarray(held * error, dtype=np.float64)
 
 
 def e_value_below(statistic: ArrayLike, freedom: ArrayLike, information: ArrayLike) -> FloatArray:
