@@ -1,7 +1,8 @@
-"""API bodies of the audit log."""
+"""API bodies of the audit log, and the lines of its export."""
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,8 +24,34 @@ class AuditEntryOut(BaseModel):
     hash: str
 
 
+class ExportedEntry(AuditEntryOut):
+    """One line of an export: all that the hash is made of."""
+
+    model_config = ConfigDict(from_attributes=True, extra="forbid")
+
+    federation_id: UUID | None
+    previous_hash: str
+
+
 class Checkpoint(BaseModel):
     """How far the chain reached at one time; kept elsewhere, it shows a later truncation."""
 
     seq: int
     hash: str
+
+
+class SignedCheckpoint(Checkpoint):
+    """A checkpoint that nobody without the key can make."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    at: datetime
+    signature: str = Field(description="Ed25519, hex.")
+
+
+class LastLine(BaseModel):
+    """What ends an export."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    checkpoint: SignedCheckpoint

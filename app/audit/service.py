@@ -8,6 +8,7 @@ elsewhere.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -101,18 +102,44 @@ def verify(session: Session, checkpoint: Checkpoint | None = None) -> Checkpoint
         BrokenChainError: at the first entry that was edited, removed, moved or cut off, the last of
             these against the head row and, if given, an exported checkpoint.
     """
+    end = walk(repository.in_order(session), checkpoint)
+    check_head(session, end)
+    return end
+
+
+def walk(entries: Iterable[AuditEntry], checkpoint: Checkpoint | None = None) -> Checkpoint:
+    """Follow the chain from its first entry; return where it ends.
+
+    Raises:
+        BrokenChainError: where an entry does not follow, or the chain is not the checkpoint's.
+    """
     seq, last = 0, GENESIS
-    for entry in repository.in_order(session):
-        _check_link(entry, seq + 1, last)
+    for entry in entries:
+        check_link(entry, seq + 1, last)
         seq, last = entry.seq, entry.hash
         if checkpoint is not None and seq == checkpoint.seq and last != checkpoint.hash:
             raise BrokenChainError(seq, "its hash differs from the checkpoint's")
-    head = repository.head(session)
-    if (head.seq if head else 0, head.hash if head else GENESIS) != (seq, last):
-        raise BrokenChainError(seq + 1, "the chain ends before its head, so entries were cut off")
     if checkpoint is not None and checkpoint.seq > seq:
         raise BrokenChainError(seq + 1, f"the checkpoint knows {checkpoint.seq} entries")
     return Checkpoint(seq=seq, hash=last)
+
+
+def check_head(session: Session, end: Checkpoint) -> None:
+    """Refuse a chain that does not end where its head row says."""
+    head = repository.head(session)
+    check_end(end, Checkpoint(seq=head.seq if head else 0, hash=head.hash if head else GENESIS))
+
+
+def check_end(end: Checkpoint, told: Checkpoint) -> None:
+    """Refuse a chain that does not end where it should.
+
+    Raises:
+        BrokenChainError: if entries were cut off, or added.
+    """
+    if end.seq < told.seq:
+        raise BrokenChainError(end.seq + 1, f"there were {told.seq} entries, and it was cut off")
+    if (end.seq, end.hash) != (told.seq, told.hash):
+        raise BrokenChainError(end.seq, "the chain does not end where its head says")
 
 
 def newest(
@@ -122,7 +149,8 @@ def newest(
     return repository.newest(session, federation_id, limit, before)
 
 
-def _check_link(entry: AuditEntry, expected_seq: int, previous_hash: str) -> None:
+def check_link(entry: AuditEntry, expected_seq: int, previous_hash: str) -> None:
+    """Refuse an entry that does not follow the one before it, or is not what was written."""
     if entry.seq != expected_seq:
         raise BrokenChainError(expected_seq, "it is missing")
     if entry.previous_hash != previous_hash:

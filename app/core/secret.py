@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 SECRET_BYTES = 32
@@ -13,21 +14,24 @@ def load_or_make_secret(path: Path) -> bytes:
     Raises:
         ValueError: if the file holds fewer than 32 characters, which no start of Vigie writes.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _make_once(path)
+    make_once(path, lambda: secrets.token_urlsafe(SECRET_BYTES).encode())
     secret = path.read_bytes().strip()
     if len(secret) < SECRET_BYTES:
         raise ValueError(f"{path} holds {len(secret)} bytes; a secret has at least {SECRET_BYTES}.")
     return secret
 
 
-def _make_once(path: Path) -> None:
-    """Write a new secret beside `path` and link it there, so that no reader sees half of one."""
+def make_once(path: Path, make: Callable[[], bytes]) -> None:
+    """Write a secret beside `path` and link it there, so that no reader sees half of one.
+
+    Nothing is done where there is one; the file is readable by its owner alone.
+    """
     if path.exists():
         return
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_urlsafe(SECRET_BYTES))
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(make())
     try:
         path.hardlink_to(draft)
     except FileExistsError:

@@ -45,6 +45,10 @@ class Settings(SignInSettings):
         description="Key of API-key digests and sessions; default: made on first start, mode 0600.",
     )
     secret_file: Path | None = Field(default=None, description="File that holds the secret.")
+    audit_key_file: Path | None = Field(
+        default=None,
+        description="Ed25519 key (PEM) of audit checkpoints; default: made on first use.",
+    )
     alertmanager_url: str | None = Field(
         default=None, description="Base address of Alertmanager; alerts go to its v2 API."
     )
@@ -118,6 +122,11 @@ class Settings(SignInSettings):
     def reports_dir(self) -> Path:
         """Where built reports are kept."""
         return self.data_dir.absolute() / "reports"
+
+    @property
+    def audit_key(self) -> Path:
+        """The file of the key that signs checkpoints of the audit log."""
+        return self.audit_key_file or self.data_dir / "audit-key.pem"
 
     @cached_property
     def secret_key(self) -> bytes:
