@@ -14,6 +14,7 @@ from app.core.settings import Settings
     CATCH_UP,
     RECONCILE,
     REMIND_OF_REVIEWS,
+    REFRESH_CARDS,
 ) = (
     "periodic.sweep",
     "periodic.release_leases",
@@ -24,11 +25,12 @@ from app.core.settings import Settings
     "periodic.catch_up",
     "periodic.reconcile",
     "periodic.remind_of_reviews",
+    "periodic.refresh_cards",
 )
 LEASE_CHECK_SECONDS, ALERT_REPEAT_SECONDS = 10.0, 60.0
 ROUND_CHECK_SECONDS, RETENTION_SECONDS = 10.0, 3600.0
 OVERDUE_SECONDS, CATCH_UP_SECONDS = 2.0, 30.0
-REVIEW_SECONDS = 600.0
+REVIEW_SECONDS, CARD_SECONDS = 600.0, 3600.0
 RECONCILE_SECONDS = 20.0  # what was changed in MLflow is to be noticed within a minute
 
 
@@ -46,5 +48,6 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
             (CATCH_UP, CATCH_UP_SECONDS),
             (RECONCILE, RECONCILE_SECONDS),
             (REMIND_OF_REVIEWS, REVIEW_SECONDS),
+            (REFRESH_CARDS, CARD_SECONDS),
         )
     }

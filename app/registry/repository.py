@@ -218,3 +218,14 @@ def mlflow_runs(session: Session, model: Model) -> dict[str, str]:
         LoggedRound.federation_id == model.federation_id, LoggedRound.model == model.name
     )
     return dict(session.exec(query.distinct()).all())
+
+
+def promotions_about(session: Session, model: Model, version: str) -> list[Promotion]:
+    """The promotions that a version asked for, newest first; drafts are nobody's business yet."""
+    query = select(Promotion).where(
+        Promotion.federation_id == model.federation_id,
+        Promotion.model_id == model.id,
+        Promotion.candidate == version,
+        Promotion.state != "draft",
+    )
+    return list(session.exec(query.order_by(col(Promotion.created_at).desc())))

@@ -1,6 +1,7 @@
 """The registry's decisions: versions, their comparison, and promotions (each in its own file)."""
 
 from app.registry.canary import comparison
+from app.registry.card import card_of
 from app.registry.inventory import (
     criticality_of,
     describe,
@@ -10,6 +11,7 @@ from app.registry.inventory import (
     remind,
     review,
 )
+from app.registry.lineage import lineage_of
 from app.registry.promotions import (
     approve,
     draft_promotion,
@@ -33,6 +35,7 @@ from app.registry.versions import (
 
 __all__ = [
     "approve",
+    "card_of",
     "comparison",
     "criticality_of",
     "describe",
@@ -43,6 +46,7 @@ __all__ = [
     "get_promotion",
     "inventory_of",
     "inventory_of_model",
+    "lineage_of",
     "model_named",
     "model_of",
     "models_of",

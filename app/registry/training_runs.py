@@ -15,6 +15,7 @@ from sqlmodel import Session
 
 from app.core import clock
 from app.federations import service as federations
+from app.federations.tables import Federation
 from app.registry import repository
 from app.registry.mlflow_runs import MlflowRuns
 from app.registry.tables import LoggedRound
@@ -74,7 +75,7 @@ def prepare(session: Session, round_id: UUID) -> TrainingRun | None:
     newest = found[-1][0]
     return TrainingRun(
         experiment=name,
-        key=f"{federation.id}/{round_.model}/{round_.run}",
+        key=run_key(federation, round_.model, round_.run),
         name=round_.run,
         params=_params(federation.name, federation.min_cohort_size, found[0][0]),
         tags={
@@ -116,6 +117,11 @@ def record(session: Session, round_id: UUID, logged: LoggedRun) -> None:
         row.metrics, row.mlflow_run = point.metrics, logged.mlflow_run
         row.evaluated_at, row.logged_at = point.evaluated_at, clock.now()
         session.add(row)
+
+
+def run_key(federation: Federation, model: str, run: str) -> str:
+    """By what MLflow's run of an FL run of a model is found."""
+    return f"{federation.id}/{model}/{run}"
 
 
 def metrics_of(round_: Round, aggregates: Sequence[RoundAggregate]) -> dict[str, float]:
