@@ -15,6 +15,7 @@ from app.core.settings import Settings
     RECONCILE,
     REMIND_OF_REVIEWS,
     ASK_BY_CALENDAR,
+    REFRESH_CARDS,
 ) = (
     "periodic.sweep",
     "periodic.release_leases",
@@ -26,11 +27,12 @@ from app.core.settings import Settings
     "periodic.reconcile",
     "periodic.remind_of_reviews",
     "periodic.ask_by_calendar",
+    "periodic.refresh_cards",
 )
 LEASE_CHECK_SECONDS, ALERT_REPEAT_SECONDS = 10.0, 60.0
 ROUND_CHECK_SECONDS, RETENTION_SECONDS = 10.0, 3600.0
 OVERDUE_SECONDS, CATCH_UP_SECONDS, CALENDAR_SECONDS = 2.0, 30.0, 60.0
-REVIEW_SECONDS = 600.0
+REVIEW_SECONDS, CARD_SECONDS = 600.0, 3600.0
 RECONCILE_SECONDS = 20.0  # what was changed in MLflow is to be noticed within a minute
 
 
@@ -49,5 +51,6 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
             (RECONCILE, RECONCILE_SECONDS),
             (REMIND_OF_REVIEWS, REVIEW_SECONDS),
             (ASK_BY_CALENDAR, CALENDAR_SECONDS),
+            (REFRESH_CARDS, CARD_SECONDS),
         )
     }

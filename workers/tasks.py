@@ -19,6 +19,7 @@ from app.incidents.asking import ASSESS
 from app.incidents.notices import ANNOUNCE, ANNOUNCE_REQUEST, DELIVER
 from app.incidents.sending import Limits
 from app.registry import (
+    cards,
     deviations,
     inventory,
     mirroring,
@@ -46,6 +47,7 @@ from workers.schedule import (
     CLOSE_ROUNDS,
     FORGET_RECORDS,
     RECONCILE,
+    REFRESH_CARDS,
     RELEASE_LEASES,
     REMIND_OF_REVIEWS,
     REPEAT_ALERTS,
@@ -59,7 +61,9 @@ Result = TypeVar("Result")
 
 LANES = Lanes()
 MLFLOW_LANE = Lanes(most_lanes=1, most_waiting=MAX_IN_FLIGHT)
-MLFLOW = Gate("mlflow", is_outage, (*reconciling.CHANGES_ALIASES, training_runs.LOG))
+MLFLOW = Gate(
+    "mlflow", is_outage, (*reconciling.CHANGES_ALIASES, training_runs.LOG, mirroring.LOG_CARD)
+)
 RECONCILIATION = uuid4()  # one at a time waits in the lane
 SHARD_ATTEMPTS = 3  # a shard that fails as often is left out of its round
 
@@ -129,6 +133,7 @@ EFFECTS: dict[str, Effect] = {
         training_runs.prepare, training_runs.perform, training_runs.record, _runs
     ),
     shadow.WATCH: Local(shadow.watch),
+    mirroring.LOG_CARD: _in_mlflow(cards.prepare, cards.perform, cards.record, _runs),
     reporting.BUILD: External(
         reporting.prepare,
         lambda work: reporting.perform(work, settings().reports_dir),
@@ -234,6 +239,13 @@ def remind_of_reviews() -> None:
     """Tell of the models whose review is overdue."""
     with _database().session_scope() as session:
         inventory.remind(session)
+
+
+@app.task(name=REFRESH_CARDS)
+def refresh_cards() -> None:
+    """Have the model cards in MLflow brought up to date."""
+    with _database().session_scope() as session:
+        cards.refresh(session)
 
 
 @worker_shutdown.connect

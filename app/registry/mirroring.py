@@ -26,6 +26,7 @@ from app.registry.tables import Model, ModelVersion
 from app.registry.twins import Held, Twin, alias_of, registered_name, tags_of
 
 MIRROR = "registry.mirror_version"
+LOG_CARD = "registry.log_card"
 MIRRORED_BY = "worker"
 
 
@@ -201,6 +202,7 @@ def _keep(session: Session, model: Model, version: ModelVersion, held: Held) -> 
     session.add(version)
     if before == number:
         return
+    outbox.enqueue(session, LOG_CARD, version.id, step=number)
     if before is not None and model.mirrored is not None:
         gone = Difference(Kind.VERSION_DELETED, version.version, before, before, None)
         deviations.note_overwritten(session, model, gone)

@@ -52,6 +52,10 @@ class MlflowRuns(MlflowStore):
         if last is not None:  # it goes on if more rounds come; nobody says when it is over
             self._client.set_terminated(run, "FINISHED", _milliseconds(last))
 
+    def log_text(self, run: str, path: str, text: str) -> None:
+        """Keep a text as an artifact of a run, in the place of one that was there."""
+        self._client.log_text(run, text, path)
+
     def _ensure_experiment(self, name: str) -> str:
         from mlflow.exceptions import MlflowException  # noqa: PLC0415 - the import takes seconds
 

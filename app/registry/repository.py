@@ -315,3 +315,14 @@ def was_champion(session: Session, model: Model, version: str) -> bool:
 def replace_look(session: Session, look: CanaryLook) -> None:
     """Put a round's look in the place of the one that it had."""
     session.merge(look)
+
+
+def promotions_about(session: Session, model: Model, version: str) -> list[Promotion]:
+    """The promotions that a version asked for, newest first; drafts are nobody's business yet."""
+    query = select(Promotion).where(
+        Promotion.federation_id == model.federation_id,
+        Promotion.model_id == model.id,
+        Promotion.candidate == version,
+        Promotion.state != "draft",
+    )
+    return list(session.exec(query.order_by(col(Promotion.created_at).desc())))

@@ -1,15 +1,18 @@
 """HTTP of models, versions, their comparison, and promotions."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, status
+from fastapi import APIRouter, Depends, Query, Response, status
 
 from app.core.http import ReadSession, WriteSession
 from app.core.ids import Slug
 from app.federations.dependencies import Access, in_federation
 from app.federations.roles import Permission
 from app.registry import service
+from app.registry.card import CardOut
+from app.registry.card_rendering import as_html, as_markdown
+from app.registry.lineage_schemas import LineageOut
 from app.registry.schemas import (
     ApprovalIn,
     Cohort,
@@ -31,6 +34,20 @@ from app.registry.schemas import (
     VersionOut,
 )
 from app.registry.tables import Model, ModelVersion, PromotionComment
+
+HTML, MARKDOWN = "text/html; charset=utf-8", "text/markdown; charset=utf-8"
+CardForm = Literal["json", "md", "html"]
+_CARD_FORMS: dict[int | str, dict[str, Any]] = {
+    status.HTTP_200_OK: {
+        "content": {
+            media: {"schema": {"type": "string"}} for media in ("text/html", "text/markdown")
+        }
+    }
+}
+_CARD_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+}
 
 router = APIRouter(prefix="/v1/federations/{federation}", tags=["registry"])
 
@@ -78,6 +95,34 @@ def list_versions(model: Slug, access: Reader, session: ReadSession) -> list[Mod
 def compare_version(model: Slug, version: Slug, access: Reader, session: ReadSession) -> Comparison:
     """A version beside the champion on the same examples, over all their canary rounds."""
     return service.comparison(session, access.federation(session), model, version)
+
+
+@router.get("/models/{model}/versions/{version}/lineage")
+def read_lineage(model: Slug, version: Slug, access: Reader, session: ReadSession) -> LineageOut:
+    """From what, by which training and for what reason a version came to be."""
+    federation = access.federation(session)
+    found = service.version_named(session, federation.id, model, version)
+    named = service.model_named(session, federation.id, model)
+    return service.lineage_of(session, federation, named, found)
+
+
+@router.get(
+    "/models/{model}/versions/{version}/card", response_model=CardOut, responses=_CARD_FORMS
+)
+def read_card(
+    model: Slug,
+    version: Slug,
+    access: Reader,
+    session: ReadSession,
+    form: Annotated[CardForm, Query(alias="format", description="How it is written.")] = "json",
+) -> CardOut | Response:
+    """The model card of a version: all that is known of it, as of now."""
+    card = service.card_of(session, access.federation(session), model, version)
+    if form == "html":
+        return Response(as_html(card), media_type=HTML, headers=_CARD_HEADERS)
+    if form == "md":
+        return Response(as_markdown(card), media_type=MARKDOWN, headers=_CARD_HEADERS)
+    return card
 
 
 @router.get("/registry/deviations")

@@ -2,6 +2,7 @@
 
 from app.registry.approving import missing_of
 from app.registry.canary import comparison, comparison_of
+from app.registry.card import card_of
 from app.registry.deciding import (
     approve,
     comment,
@@ -20,6 +21,7 @@ from app.registry.inventory import (
     review,
 )
 from app.registry.judging import judgement
+from app.registry.lineage import lineage_of
 from app.registry.looks import keep_look
 from app.registry.promotions import (
     approvals_of,
@@ -48,6 +50,7 @@ __all__ = [
     "approvals_of",
     "approve",
     "ask_for_watch",
+    "card_of",
     "cohort_proposals",
     "comment",
     "comments_of",
@@ -65,6 +68,7 @@ __all__ = [
     "inventory_of_model",
     "judgement",
     "keep_look",
+    "lineage_of",
     "missing_of",
     "model_named",
     "model_of",

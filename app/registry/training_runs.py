@@ -5,7 +5,6 @@ step of it. Logged is what may be shown of a round's clients together (`app/roun
 once: what was logged is kept, and a round that is judged again adds only what has changed.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +15,7 @@ from sqlmodel import Session
 
 from app.core import clock
 from app.federations import service as federations
+from app.federations.tables import Federation
 from app.registry import repository
 from app.registry.mlflow_runs import MlflowRuns
 from app.registry.tables import LoggedRound
@@ -69,15 +69,13 @@ def prepare(session: Session, round_id: UUID) -> TrainingRun | None:
     if not found:
         return None
     federation = federations.get(session, round_.federation_id)
-    aggregates: dict[UUID, list[RoundAggregate]] = defaultdict(list)
-    for aggregate in rounds.aggregates_of(session, [one.id for one, _ in found], None):
-        aggregates[aggregate.round_id].append(aggregate)
+    aggregates = rounds.aggregates_by_round(session, [one.id for one, _ in found])
     points = tuple(_point(one, logged, aggregates[one.id]) for one, logged in found)
     name = registered_name(federation.name, round_.model)
     newest = found[-1][0]
     return TrainingRun(
         experiment=name,
-        key=f"{federation.id}/{round_.model}/{round_.run}",
+        key=run_key(federation, round_.model, round_.run),
         name=round_.run,
         params=_params(federation.name, federation.min_cohort_size, found[0][0]),
         tags={
@@ -119,6 +117,11 @@ def record(session: Session, round_id: UUID, logged: LoggedRun) -> None:
         row.metrics, row.mlflow_run = point.metrics, logged.mlflow_run
         row.evaluated_at, row.logged_at = point.evaluated_at, clock.now()
         session.add(row)
+
+
+def run_key(federation: Federation, model: str, run: str) -> str:
+    """By what MLflow's run of an FL run of a model is found."""
+    return f"{federation.id}/{model}/{run}"
 
 
 def metrics_of(round_: Round, aggregates: Sequence[RoundAggregate]) -> dict[str, float]:

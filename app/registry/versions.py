@@ -1,6 +1,5 @@
 """Models and their versions: made on first sight, numbered, and kept with their lineage."""
 
-from typing import Any
 from uuid import UUID
 
 from sqlmodel import Session
@@ -11,12 +10,10 @@ from app.core.errors import NotFoundError
 from app.federations.tables import Federation
 from app.registry import repository
 from app.registry.errors import UnknownParentError
+from app.registry.lineage import made_by
 from app.registry.mirroring import MIRROR
 from app.registry.schemas import VersionIn
 from app.registry.tables import Model, ModelVersion
-from app.rounds import service as rounds
-from app.rounds.schemas import Phase
-from app.rounds.tables import Round
 
 FIRST_SIGHT = "first sight"
 
@@ -111,7 +108,7 @@ def register(
         version=str(repository.count_versions(session, model) + 1),
         retrain_request_id=retrain_request_id,
         incident_id=incident_id,
-        lineage=_lineage(session, model, body.run),
+        lineage=made_by(session, federation, model, body.run),
         registered_by=actor,
         created_at=clock.now(),
         **body.model_dump(),
@@ -135,33 +132,6 @@ def _name_it(model: Model, version: str) -> None:
         model.champion = version
     else:
         model.canary = version
-
-
-def _lineage(session: Session, model: Model, run: str) -> dict[str, Any]:
-    """What the run's stored fit rounds say of how the version came to be."""
-    fitted = [
-        round_
-        for round_ in rounds.of_run(session, model.federation_id, run, Phase.FIT)
-        if round_.model == model.name
-    ]
-    reports = rounds.reports_of(session, [round_.id for round_ in fitted])
-    return {
-        "rounds": len(fitted),
-        "participants": len({report.client for report in reports if report.status == "ok"}),
-        **(_ended_with(fitted[0], fitted[-1]) if fitted else {}),
-    }
-
-
-def _ended_with(first: Round, last: Round) -> dict[str, Any]:
-    strategy = last.envelope.get("strategy") or {}
-    privacy = last.envelope.get("privacy") or {}
-    return {
-        "first_step": first.global_step,
-        "last_step": last.global_step,
-        "strategy": strategy.get("name"),
-        "config_sha256": strategy.get("config_sha256"),
-        "privacy": privacy.get("mechanism"),
-    }
 
 
 def _audit(session: Session, model: Model, version: ModelVersion) -> None:

@@ -130,9 +130,9 @@ def newest_in_phase(
 
 
 def aggregates_of(
-    session: Session, round_ids: Sequence[UUID], measured: str | None = "model"
+    session: Session, round_ids: Sequence[UUID], measured: str = "model"
 ) -> list[RoundAggregate]:
-    """What was measured in these rounds of their version (`model`), its candidate, or (None) both.
+    """What was measured in these rounds of their version (`model`) or its candidate (`canary`).
 
     All of it may be shown.
     """
@@ -142,6 +142,16 @@ def aggregates_of(
 def shown_scopes(session: Session, round_id: UUID) -> set[Scope]:
     """The scopes of a round that may be shown: those that have aggregates."""
     return repository.shown_scopes(session, round_id)
+
+
+def aggregates_by_round(
+    session: Session, round_ids: Sequence[UUID]
+) -> dict[UUID, list[RoundAggregate]]:
+    """The same of each round, of its version and its candidate."""
+    found: dict[UUID, list[RoundAggregate]] = {round_id: [] for round_id in round_ids}
+    for aggregate in repository.aggregates_of(session, round_ids, None):
+        found[aggregate.round_id].append(aggregate)
+    return found
 
 
 def records_of_round(

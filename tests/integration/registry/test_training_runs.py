@@ -11,13 +11,13 @@ from sqlmodel import Session, select
 from app.core.database import Database
 from app.core.outbox import OutboxRow
 from app.federations.tables import Federation
-from app.registry import training_runs
+from app.registry import cards, training_runs
 from app.registry.mlflow_registry import MlflowRegistry
 from app.registry.mlflow_runs import MlflowRuns
 from app.registry.tables import LoggedRound
 from app.rounds import service as rounds
 from app.rounds.tables import Round, RoundAggregate
-from tests.unit.registry.lifecycle import AT, MODEL, stored_round
+from tests.unit.registry.lifecycle import AT, MODEL, register, stored_round
 from workers.effects import External
 
 Log = Callable[[], None]
@@ -178,3 +178,21 @@ def test_another_model_or_run_is_another_run(
         rows = session.exec(select(LoggedRound)).all()
     assert len({row.mlflow_run for row in rows}) == 3
     assert {row.model for row in rows} == {MODEL, "other"}
+
+
+def test_the_model_card_is_an_artifact_of_the_run_its_version_came_from(
+    database: Database, federation: Federation, runs: MlflowRuns, log: Log, tmp_path: Path
+) -> None:
+    with database.session_scope() as session:
+        version = register(session, federation, 1)
+        judged(session, federation, 1, 0.6, run=version.run)
+    log()
+    with database.read_scope() as session:
+        card = cards.prepare(session, version.id)
+    assert card is not None
+    for _ in range(2):
+        cards.perform(runs, card)
+    run = mlflow_run(database)
+    folder = runs._client.download_artifacts(run, "versions/1", str(tmp_path))
+    assert {path.name for path in Path(folder).iterdir()} == {"model-card.md", "model-card.html"}
+    assert "version 1" in (Path(folder) / "model-card.md").read_text()

@@ -1,5 +1,7 @@
 """Versions: numbers, champion and canary, lineage, and repetition."""
 
+import hashlib
+
 import pytest
 from pydantic import ValidationError
 from sqlmodel import select
@@ -98,6 +100,10 @@ def test_lineage_tells_of_the_runs_own_fit_rounds(
         "strategy": "fedavg",
         "config_sha256": "c" * 64,
         "privacy": None,
+        "secure_aggregation": None,
+        "rounds_sha256": hashlib.sha256(b"0" * 128).hexdigest(),
+        "epsilon": None,
+        "delta": None,
     }
 
 
