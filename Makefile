@@ -8,7 +8,7 @@ TEST_ARGS ?=
 ENVIRONMENTS := $(patsubst client/environments/%.txt,.venv-%,$(wildcard client/environments/*.txt))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check up lock clean
+.PHONY: help setup demo test machines check up lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ $(ENVIRONMENTS): %: %/.installed
 
 test: $(STAMP) $(ENVIRONMENTS) ## Run every test; those that want a server skip where it is missing
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(TEST_ARGS)
+
+machines: $(STAMP) ## Play the state machines of retrain requests for 10,000 steps
+	VIGIE_MACHINE_STEPS=10000 $(BIN)/python -m pytest -s tests/unit/retraining/test_request_machine.py
 
 check: $(STAMP) ## Lint, format, types, dependency rules, migrations
 	$(BIN)/ruff check .

@@ -149,8 +149,8 @@ def aggregates_by_round(
 ) -> dict[UUID, list[RoundAggregate]]:
     """The same of each round, of its version and its candidate."""
     found: dict[UUID, list[RoundAggregate]] = {round_id: [] for round_id in round_ids}
-    for aggregate in repository.aggregates_of(session, round_ids, None):
-        found[aggregate.round_id].append(aggregate)
+    for one in repository.aggregates_of(session, round_ids, None):
+        found[one.round_id].append(one)
     return found
 
 

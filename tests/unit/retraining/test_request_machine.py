@@ -1,180 +1,257 @@
-"""Whatever people, servers and the clock do in whatever order, a request's rules hold."""
+"""Whatever people, servers and the clock do in whatever order, a request's rules hold: over HTTP.
 
+`make machines` (or VIGIE_MACHINE_STEPS=10000 in the environment) plays ten thousand steps.
+"""
+
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run
-from sqlmodel import Session
+from sqlmodel import select
 
 from app.audit import service as audit
 from app.core import clock
 from app.core.database import Database
-from app.core.errors import DomainError
+from app.core.outbox import OutboxRow
 from app.federations import service as federations
+from app.federations.policy import Policy
+from app.federations.roles import Role
 from app.federations.tables import Federation
-from app.registry import service as registry
 from app.retraining import service
-from app.retraining.tables import RetrainRequest
-from tests.unit.retraining.requests import (
-    LEASE,
-    MODEL,
-    OTHER,
-    PERSON,
-    SERVER,
-    ask,
-    champion,
-    claim,
-    going,
-    trained,
-)
+from app.retraining.states import NEXT
+from tests.unit.retraining.requests import LEASE, OTHER, SERVER, ask
 
+STEPS = int(os.environ.get("VIGIE_MACHINE_STEPS", "480"))
+STEPS_EACH = 40
+HOME = "/v1/federations/flights"
+PLACE = f"{HOME}/retrain-requests"
 HELD, OVER = {"claimed", "running"}, {"completed", "failed", "expired", "cancelled"}
-OPEN = {"requested", *HELD}
-STEPS = {
-    ("requested", "claimed"),
-    ("requested", "expired"),
-    ("requested", "cancelled"),
-    ("claimed", "running"),
-    *((held, after) for held in HELD for after in ("completed", "failed", "requested")),
-    *((held, after) for held in HELD for after in ("cancelled", "expired")),
-}
+OPEN = {"proposed", "requested", *HELD}
 HOLDER = "whoever holds it"
+STEPS_OF_TABLE = {(str(one), str(other)) for one, others in NEXT.items() for other in others}
+# What one move may do at once: a server that claims and starts, a clock that releases and expires.
+AT_ONCE = {("claimed", "expired"), ("running", "expired"), ("requested", "running")}
 servers = st.sampled_from([SERVER, OTHER])
 callers = st.sampled_from([HOLDER, HOLDER, OTHER])
 pick = st.integers(0, 1)
 
 
 class Requests(RuleBasedStateMachine):
-    """Two servers and a person, under a clock that only moves forward."""
+    """Two servers, a person and the policy, under a clock that only moves forward."""
 
+    api: TestClient
     database: Database
     federation: Federation
-    reached: set[str]
+    keys: dict[Role, dict[str, str]]
+    tally: dict[str, Any]
 
     def __init__(self) -> None:
         super().__init__()
-        self.at = datetime(2013, 6, 10, tzinfo=UTC)
+        self.at: datetime = self.tally["at"]  # later than all before, whose requests stay
         self.clock = clock.using(lambda: self.at)
         self.clock.__enter__()
-        self.session = Session(self.database.engine, expire_on_commit=False)
-        self.session.begin()
-        self.here = federations.get(self.session, self.federation.id)
-        champion(self.session, self.here)
-        self.step = 0
-        self.states: dict[object, str] = {}
+        self.tally["models"] += 1
+        self.model = f"model-{self.tally['models']}"  # of its own, in a federation of many
+        self.step, self.weights = 0, 0
+        self.states: dict[str, str] = {}
+        self.versions = 1
+        self.call(Role.INGEST, f"{HOME}/models/{self.model}/versions", self.trained("first"))
 
     def teardown(self) -> None:
-        self.session.rollback()
-        self.session.close()
         self.clock.__exit__(None, None, None)
+        self.tally["at"] = self.at + timedelta(days=1)
 
-    def attempt(self, step: Callable[..., object], *args: object) -> None:
-        """One call: it is done, or refused and leaves nothing."""
-        try:
-            with self.session.begin_nested():
-                step(self.session, self.here, *args)
-        except DomainError:
-            self.session.expire_all()
+    def call(self, role: Role, path: str, body: dict[str, Any] | None = None) -> Any:
+        """A call that is done, or refused with a reason: never an error of the service's own."""
+        method = "GET" if body is None else "POST"
+        answer = self.api.request(method, path, json=body, headers=self.keys[role])
+        assert answer.status_code in {200, 201, 204, 404, 409}, answer.text
+        if answer.status_code in {404, 409}:
+            assert answer.json()["type"].startswith("urn:vigie:problem:")
+        self.tally["steps"] += body is not None
+        return answer.json() if answer.content else None
 
-    def any_of(self, which: int) -> RetrainRequest:
+    def trained(self, run_: str) -> dict[str, Any]:
+        self.weights += 1
+        return {"run": run_, "weights_sha256": f"{self.weights:064x}"}
+
+    def requests(self) -> list[dict[str, Any]]:
+        found = self.call(Role.INGEST, f"{PLACE}?limit=40")
+        return [one for one in found if one["model"] == self.model]
+
+    def any_of(self, which: int) -> dict[str, Any]:
         """One of the newest, the same for the same draws."""
         newest_last = list(self.states)
-        return self.session.get_one(RetrainRequest, newest_last[-1 - which % len(newest_last)])
+        wanted = newest_last[-1 - which % len(newest_last)]
+        found: dict[str, Any] = self.call(Role.INGEST, f"{PLACE}/{wanted}")
+        return found
 
-    def requests(self) -> list[RetrainRequest]:
-        return service.list_of(self.session, self.here.id)
+    def consider(self) -> None:
+        with self.database.session_scope() as session:
+            here = federations.get(session, self.federation.id)
+            service.consider(session, here, ask(self.step, model=self.model))
+
+    def claim(self, server: str) -> Any:
+        body = {"model": self.model, "claimer": server, "lease_seconds": LEASE}
+        return self.call(Role.INGEST, f"{PLACE}/claim", body)
 
     @initialize()
     def start(self) -> None:
         """With a request in a server's hands: that is where most can happen."""
-        self.attempt(service.consider, ask(self.step))
-        self.attempt(claim, SERVER)
+        self.consider()
+        self.claim(SERVER)
 
     @rule(steps=st.integers(0, 9), by_hand=st.booleans())
     def ask(self, steps: int, by_hand: bool) -> None:
         self.step += steps
         if by_hand:
-            self.attempt(service.request, ask(self.step), PERSON)
+            self.call(Role.OWNER, PLACE, {"model": self.model, "reason": "new hospitals"})
         else:
-            self.attempt(service.consider, ask(self.step))
+            self.consider()
+
+    @rule(dear=st.booleans())
+    def price(self, dear: bool) -> None:
+        """The policy wants a person's yes, or it does not."""
+        limit = {"client_hours": 0} if dear else {}
+        policy = Policy.model_validate({"retraining": {"approval": limit, "cooldown_rounds": 4}})
+        with self.database.session_scope() as session:
+            here = federations.get(session, self.federation.id)
+            federations.set_policy(session, here, policy, "Ada")
 
     @rule(server=servers)
-    def claim(self, server: str) -> None:
-        self.attempt(claim, server)
+    def one_claims(self, server: str) -> None:
+        self.claim(server)
+
+    @rule()
+    def all_claim_at_once(self) -> None:
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(self.claim, [SERVER, OTHER, SERVER, OTHER]))
+        assert len({answer["claimed_by"] for answer in answers if answer}) <= 1
+
+    def by(self, request: dict[str, Any], caller: str) -> dict[str, Any]:
+        holder = request["claimed_by"] or SERVER
+        return {"claimer": holder if caller == HOLDER else caller}
 
     @precondition(lambda self: self.states)
-    @rule(call=st.sampled_from(["progress", "complete", "fail"]), which=pick, caller=callers)
-    def train(self, call: str, which: int, caller: str) -> None:
+    @rule(which=pick, caller=callers)
+    def progress(self, which: int, caller: str) -> None:
         request = self.any_of(which)
-        name = (request.claimed_by or SERVER) if caller == HOLDER else caller
-        if call == "progress":
-            self.attempt(service.progress, request.id, going(1, name))
-        elif call == "complete":
-            self.attempt(service.complete, request.id, trained(name))
-        else:
-            self.attempt(service.fail, request.id, name, "disk full")
+        body = {**self.by(request, caller), "completed_rounds": 1, "total_rounds": 20}
+        self.call(Role.INGEST, f"{PLACE}/{request['id']}/progress", body)
+
+    @precondition(lambda self: self.states)
+    @rule(which=pick, caller=callers)
+    def complete(self, which: int, caller: str) -> None:
+        request = self.any_of(which)
+        body = {**self.by(request, caller), **self.trained("again"), "rounds": 20}
+        path = f"{PLACE}/{request['id']}/complete"
+        first = self.call(Role.INGEST, path, body)
+        if first.get("state") == "completed":  # the answer was lost
+            assert self.call(Role.INGEST, path, body) == first
+
+    @precondition(lambda self: self.states)
+    @rule(which=pick, caller=callers)
+    def fail(self, which: int, caller: str) -> None:
+        request = self.any_of(which)
+        body = {**self.by(request, caller), "reason": "disk full"}
+        self.call(Role.INGEST, f"{PLACE}/{request['id']}/fail", body)
+
+    @precondition(lambda self: self.states)
+    @rule(which=pick)
+    def approve(self, which: int) -> None:
+        self.decide(which, "approve")
 
     @precondition(lambda self: self.states)
     @rule(which=pick, sure=st.integers(0, 3))
     def cancel(self, which: int, sure: int) -> None:
         if sure == 0:  # seldom, or little else would be seen
-            self.attempt(service.cancel, self.any_of(which).id, PERSON, "not now")
+            self.decide(which, "cancel")
+
+    @precondition(lambda self: self.states)
+    @rule(which=pick)
+    def roll_back(self, which: int) -> None:
+        self.decide(which, "roll-back")
+
+    def decide(self, which: int, how: str) -> None:
+        path = f"{PLACE}/{self.any_of(which)['id']}/{how}"
+        self.call(Role.OWNER, path, {"reason": "seen"})
 
     @rule(seconds=st.sampled_from([1, LEASE // 2, LEASE, 73 * 3600]))
     def wait(self, seconds: int) -> None:
         self.at += timedelta(seconds=seconds)
-        service.release_expired(self.session)
+        with self.database.session_scope() as session:
+            service.release_expired(session)
 
     @invariant()
-    def every_step_is_in_the_table(self) -> None:
-        for request in self.requests():
-            before = self.states.get(request.id)
-            assert before in (None, request.state) or (before, request.state) in STEPS
-            self.states[request.id] = request.state
-            self.reached.add(request.state)
+    def the_rules_hold(self) -> None:
+        found = self.requests()
+        assert sum(one["state"] in OPEN for one in found) <= 1
+        for one in found:
+            self.every_step_is_in_the_table(one)
+            held = one["state"] in HELD
+            assert (one["lease_until"] is not None) == held
+            assert held <= (one["claimed_by"] is not None)
+            assert (one["ended_at"] is not None) == (one["state"] in OVER)
+            assert (one["state"] == "proposed") <= (one["proposal"] is not None)
+        self.a_completed_request_is_a_version_and_nothing_else_is(found)
 
-    @invariant()
-    def one_is_open_at_most(self) -> None:
-        assert sum(request.state in OPEN for request in self.requests()) <= 1
+    def every_step_is_in_the_table(self, request: dict[str, Any]) -> None:
+        before, after = self.states.get(request["id"]), request["state"]
+        assert before in (None, after) or (before, after) in STEPS_OF_TABLE | AT_ONCE
+        self.states[request["id"]] = after
+        self.tally["reached"].add(after)
 
-    @invariant()
-    def who_holds_it_has_a_lease(self) -> None:
-        for request in self.requests():
-            held = request.state in HELD
-            assert (request.lease_until is not None) == held
-            assert held <= (request.claimed_by is not None)
-            assert (request.ended_at is not None) == (request.state in OVER)
-
-    @invariant()
-    def a_completed_request_is_a_version(self) -> None:
-        made = {
-            version.retrain_request_id: version.version
-            for version in registry.versions_of(self.session, self.here.id, MODEL)
-            if version.retrain_request_id is not None
+    def a_completed_request_is_a_version_and_nothing_else_is(
+        self, found: list[dict[str, Any]]
+    ) -> None:
+        versions = self.call(Role.INGEST, f"{HOME}/models/{self.model}/versions")
+        made = {one["retrain_request_id"]: one["version"] for one in versions[1:]}
+        assert made == {
+            one["id"]: one["result_version"] for one in found if one["state"] == "completed"
         }
-        done = {r.id: r.result_version for r in self.requests() if r.state == "completed"}
-        assert made == done
-
-    @invariant()
-    def the_audit_chain_holds(self) -> None:
-        audit.verify(self.session)
 
 
-@pytest.mark.timeout(120)
-def test_the_rules_hold_in_any_order(database: Database, federation: Federation) -> None:
+def told_once(database: Database) -> None:
+    """Each request was announced once for each thing that there was to tell."""
+    with database.read_scope() as session:
+        keys = [row.key for row in session.exec(select(OutboxRow))]
+        audit.verify(session)
+    assert len(keys) == len(set(keys))
+
+
+@pytest.mark.timeout(1800)
+def test_the_rules_hold_in_any_order(
+    api: TestClient,
+    database: Database,
+    federation: Federation,
+    key_of: Callable[..., dict[str, str]],
+) -> None:
     calm = settings(
-        max_examples=50,
-        stateful_step_count=25,
+        max_examples=max(STEPS // STEPS_EACH, 1),
+        stateful_step_count=STEPS_EACH,
         deadline=None,
         derandomize=True,
         suppress_health_check=[HealthCheck.too_slow],
     )
-    reached: set[str] = set()
-    here = {"database": database, "federation": federation, "reached": reached}
+    start = datetime(2013, 6, 10, tzinfo=UTC)
+    tally: dict[str, Any] = {"models": 0, "steps": 0, "reached": set(), "at": start}
+    here = {
+        "api": api,
+        "database": database,
+        "federation": federation,
+        "keys": {role: key_of(role) for role in (Role.INGEST, Role.OWNER)},
+        "tally": tally,
+    }
     run(type("Here", (Requests,), here), settings=calm)
+    told_once(database)
     # Which histories are tried may change with the code; the invariants are what must hold.
-    assert len(reached) >= 5
+    assert len(tally["reached"]) >= 7
+    print(f"{tally['steps']} moves over HTTP reached {sorted(tally['reached'])}")
