@@ -16,6 +16,9 @@ from sqlmodel import Session
 from app.core import clock, outbox
 from app.drift import cases, perspectives, repository, shards, streams, watched
 from app.drift.client_findings import ClientFindings
+from app.drift.explaining import service as explaining
+from app.drift.explaining.levels import levels_of
+from app.drift.explaining.making import Judged
 from app.drift.findings import Case, Finding
 from app.drift.judging import error_budget, judge, with_breadth
 from app.drift.references import in_force
@@ -85,11 +88,9 @@ def conclude(session: Session, evaluation: Evaluation) -> list[Verdict]:
         _judge_at_once(session, evaluation, parts[0], case, round_, reference)
     clients = shards.decided(parts, error_budget(case.policy, "client"))
     standing = perspectives.standing(session, federation, round_, case)
-    found = judge(
-        standing,
-        _alarms(session, federation, case, round_, reference),
-        perspectives.others(session, federation, round_, standing),
-    )
+    others = [*perspectives.others(session, federation, round_, standing)]
+    alarms = _alarms(session, federation, case, round_, reference)
+    found = judge(standing, alarms, others)
     whole = all(part.state == "judged" for part in parts)
     evaluation.state, evaluation.ended_at = "evaluated" if whole else "partial", clock.now()
     session.add(evaluation)
@@ -98,7 +99,12 @@ def conclude(session: Session, evaluation: Evaluation) -> list[Verdict]:
     opening = federations.policy_of(federation).incidents.scopes
     verdicts = _verdicts(found, clients, evaluation, case, of_their_own="client" in opening)
     session.add_all(verdicts)
-    session.flush()
+    judged = [standing, *others]
+    levels = levels_of(judged)
+    explaining.keep(
+        session,
+        Judged(federation, round_, reference, evaluation, judged, found, clients, levels),
+    )
     return verdicts
 
 

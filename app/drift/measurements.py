@@ -55,7 +55,8 @@ class RoundMeasure:
     probabilities), NaN where a client told nothing. Under secure aggregation a record is the sum
     over a cohort, and `stands_for` so many clients. `whole` are rates of the round that no single
     client tells, such as how many took part; `centres` the median over all of its clients of what
-    they tell, also where only some of them are here (`contrasts.py`).
+    they tell, also where only some of them are here (`contrasts.py`); `joint` counts labels and
+    predictions together (`joints.py`), which is judged nowhere and tells where a drift comes from.
     """
 
     round_id: UUID
@@ -68,6 +69,7 @@ class RoundMeasure:
     stands_for: int = 1
     whole: Mapping[str, float] = field(default_factory=dict)
     centres: Mapping[str, float] = field(default_factory=dict)
+    joint: Binned | None = None
 
     def telling(self, subject: str) -> Mask:
         """Which clients told a subject."""
@@ -90,6 +92,7 @@ class RoundMeasure:
             self.stands_for,
             self.whole,
             self.centres,
+            None if self.joint is None else _part(self.joint, chosen),
         )
 
 
@@ -104,7 +107,7 @@ def measure_round(
 
     `bins` is the bin spec that the round names; `refused` counts its refused records by code.
     """
-    answered = _answered(records)
+    answered = who_answered(records)
     return RoundMeasure(
         round_id=round_.id,
         step=round_.global_step,
@@ -167,7 +170,7 @@ def declared_noise_sd(privacy: Mapping[str, Any]) -> float:
     return sqrt(2 * float(np.log(1.25 / float(privacy["delta"])))) * scale
 
 
-def _answered(records: Records) -> Mask:
+def who_answered(records: Records) -> Mask:
     """Which clients trained or evaluated, on one example at least."""
     if not len(records.clients):
         return np.zeros(0, dtype=np.bool_)

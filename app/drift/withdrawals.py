@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlmodel import Session
 
 from app.drift import packing, repository, streams
+from app.drift.explaining import service as explaining
 from app.rounds.records import Pseudonyms, pseudonyms
 from app.rounds.withdrawals import Withdrawn
 
@@ -18,6 +19,7 @@ def forget(session: Session, federation_id: UUID, withdrawn: Withdrawn) -> int:
     _mark_references(session, federation_id, withdrawn.clients_by_round)
     for client, mark in withdrawn.marks.items():
         repository.blank(session, federation_id, client, mark, {"missing": WITHDRAWN})
+    explaining.forget(session, federation_id, withdrawn.marks.keys())
     clients = pseudonyms(withdrawn.marks)
     _forget_streams(session, federation_id, clients)
     return _forget_findings(session, federation_id, clients)

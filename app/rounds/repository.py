@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, delete, func
 from sqlmodel import Session, col, select, update
 
 from app.core.database import insert_unless_there
+from app.rounds.disclosure import Scope
 from app.rounds.tables import (
     BinSpec,
     PrivacyLedger,
@@ -222,6 +223,18 @@ def replace_aggregates(
     """Put a round's aggregates in the place of those that it had."""
     session.exec(delete(RoundAggregate).where(col(RoundAggregate.round_id) == round_id))
     session.add_all(aggregates)
+
+
+def aggregates_of(
+    session: Session, round_ids: Sequence[UUID], scope: Scope
+) -> list[RoundAggregate]:
+    """What a scope said together in these rounds."""
+    query = select(RoundAggregate).where(
+        col(RoundAggregate.round_id).in_(round_ids),
+        RoundAggregate.scope == scope[0],
+        RoundAggregate.scope_key == scope[1],
+    )
+    return list(session.exec(query.order_by(col(RoundAggregate.round_id))))
 
 
 def replace_refusals(

@@ -11,6 +11,7 @@ from app.core.errors import NotFoundError
 from app.rounds import records, reports, repository
 from app.rounds.aggregating import aggregate
 from app.rounds.chunks import EVALUATE, Address, close, close_overdue
+from app.rounds.disclosure import Scope
 from app.rounds.exporting import MEDIA_TYPES, TableFormat, records_of, written
 from app.rounds.ingesting import Checked, Push, check, ingest, refuse_malformed
 from app.rounds.ledger import Spent, spent_in
@@ -18,7 +19,7 @@ from app.rounds.records import Mine, Records
 from app.rounds.reports import ClientReport
 from app.rounds.retention import forget
 from app.rounds.schemas import Phase
-from app.rounds.tables import Refusal, ReportBlock, Round
+from app.rounds.tables import Refusal, ReportBlock, Round, RoundAggregate
 from app.rounds.withdrawals import Withdrawn, withdraw
 
 __all__ = [
@@ -140,6 +141,13 @@ def to_be_judged(session: Session, federation_id: UUID, model: str) -> list[UUID
 def of_run(session: Session, federation_id: UUID, run: str, phase: Phase) -> list[Round]:
     """A run's rounds of one phase, in order."""
     return repository.of_run(session, federation_id, run, phase.value)
+
+
+def aggregates_of(
+    session: Session, round_ids: Sequence[UUID], scope: Scope
+) -> list[RoundAggregate]:
+    """What a scope said together in these rounds, of the version and of a candidate."""
+    return repository.aggregates_of(session, round_ids, scope)
 
 
 def with_ids(session: Session, federation_id: UUID, ids: Sequence[UUID]) -> list[Round]:

@@ -53,6 +53,7 @@ TABLE: dict[str, Permission | None] = {  # None: any key that opens something
     f"POST {ONE}/bin-specs": P.PUSH_ROUNDS,
     f"GET {ONE}/bin-specs/{{spec_id}}": P.READ,
     f"GET {ONE}/rounds/{{round_id}}/evaluation": P.READ,
+    f"GET {ONE}/rounds/{{round_id}}/explanation": P.READ,
     f"GET {ONE}/rounds/{{round_id}}/verdicts": P.READ,
     f"GET {ONE}/rounds/{{round_id}}/report": P.READ,
     f"GET {ONE}/verdicts": P.READ,
