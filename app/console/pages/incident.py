@@ -8,12 +8,13 @@ from sqlmodel import Session
 
 from app.console.access import Visitor
 from app.core import clock
+from app.drift.explaining.schemas import ClientShare, Explained
 from app.drift.tables import Verdict
 from app.federations.names import Naming
 from app.federations.roles import Permission
 from app.federations.tables import Federation
+from app.incidents import explaining, silences
 from app.incidents import service as incidents
-from app.incidents import silences
 from app.incidents.notices import is_silent
 from app.incidents.tables import Incident, Silence
 from app.retraining import service as retraining
@@ -41,6 +42,9 @@ class IncidentPage:
     silences: Sequence[Silence]  # that hold now
     next_step: str
     naming: Naming
+    explained: Explained | None
+    sentence: str
+    clients: Sequence[ClientShare]
 
 
 def incident_page(
@@ -71,6 +75,7 @@ def incident_page(
         *_retraining(requests),
     ]
     at = clock.now()
+    why = explaining.behind(session, incident)
     return IncidentPage(
         federation=federation,
         incident=incident,
@@ -79,6 +84,9 @@ def incident_page(
         silences=[silence for silence in matching if silence.starts_at <= at < silence.ends_at],
         next_step=_next_step(incident, requests),
         naming=visitor.naming(federation),
+        explained=None if why is None else Explained.model_validate(why.explained),
+        sentence="" if why is None else why.sentence,
+        clients=[*map(ClientShare.model_validate, why.clients)] if why and sees_clients else [],
     )
 
 
