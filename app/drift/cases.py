@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from app.drift import contrasts, measurements
 from app.drift.findings import Case
+from app.drift.joints import joint_of
 from app.drift.measurements import Mask, RoundMeasure, measure_round
 from app.drift.references import LEAST_ROUNDS
 from app.drift.tables import Reference
@@ -113,7 +114,8 @@ def measure(
     def of(round_: Round, mine: Mine | None) -> RoundMeasure:
         told = rounds.records_of_round(session, round_.id, until=until, mine=mine)
         spec = bins.get(round_.bin_spec or "")
-        return measure_round(round_, told, spec, version, refused[round_.id])
+        measured = measure_round(round_, told, spec, version, refused[round_.id])
+        return replace(measured, joint=joint_of(round_, told, spec, version))
 
     def centred(round_: Round) -> RoundMeasure:
         key = (round_.id, round_.body_sha256, round_.withdrawn, version, until)

@@ -17,6 +17,9 @@ from sqlmodel import Session
 from app.core import clock, outbox
 from app.drift import cases, claims, linking, perspectives, repository, shards, streams, watched
 from app.drift.client_findings import ClientFindings
+from app.drift.explaining import service as explaining
+from app.drift.explaining.levels import levels_of
+from app.drift.explaining.making import Judged
 from app.drift.findings import Case, Finding
 from app.drift.judging import error_budget, judge, with_breadth
 from app.drift.references import in_force
@@ -90,12 +93,9 @@ def conclude(session: Session, evaluation: Evaluation) -> list[Verdict]:
     own = linking.resume(session, federation, case, round_, reference)
     linking.keep(session, own, round_, reference)
     standing = perspectives.standing(session, federation, round_, own)
+    others = [*perspectives.others(session, federation, round_, standing)]
     alarms = _alarms(session, federation, own, round_, reference)
-    found = judge(
-        standing,
-        [replace(alarm, scope=standing.scopes[0]) for alarm in alarms],
-        perspectives.others(session, federation, round_, standing),
-    )
+    found = judge(standing, [replace(alarm, scope=standing.scopes[0]) for alarm in alarms], others)
     seen = claims.resume(session, federation, own, round_, reference)
     found += [] if seen is None else claims.judge_claims(own, seen)
     whole = all(part.state == "judged" for part in parts)
@@ -108,6 +108,12 @@ def conclude(session: Session, evaluation: Evaluation) -> list[Verdict]:
     session.add_all(verdicts)
     shown = rounds.shown_scopes(session, round_.id)
     repository.replace_subject_rows(session, round_.id, rows_of(round_, verdicts, shown))
+    judged = [standing, *others]
+    levels = levels_of(judged)
+    explaining.keep(
+        session,
+        Judged(federation, round_, reference, evaluation, judged, found, clients, levels),
+    )
     return verdicts
 
 

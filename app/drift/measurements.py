@@ -57,7 +57,9 @@ class RoundMeasure:
     over a cohort, and `stands_for` so many clients. `whole` are rates of the round that no single
     client tells, such as how many took part; `centres` the median over all of its clients of what
     they tell, also where only some of them are here (`contrasts.py`). `outcomes` are the labels,
-    and those of the second of two, shape (clients, 2); NaN without both labels and scores.
+    and those of the second of two, shape (clients, 2); NaN without both labels and scores;
+    `joint` counts labels and predictions together (`joints.py`), which is judged nowhere and tells
+    where a drift comes from.
     """
 
     round_id: UUID
@@ -71,6 +73,7 @@ class RoundMeasure:
     whole: Mapping[str, float] = field(default_factory=dict)
     centres: Mapping[str, float] = field(default_factory=dict)
     outcomes: Floats | None = None
+    joint: Binned | None = None
 
     def telling(self, subject: str) -> Mask:
         """Which clients told a subject."""
@@ -94,6 +97,7 @@ class RoundMeasure:
             self.whole,
             self.centres,
             None if self.outcomes is None else self.outcomes[chosen],
+            None if self.joint is None else _part(self.joint, chosen),
         )
 
 
@@ -108,7 +112,7 @@ def measure_round(
 
     `bins` is the bin spec that the round names; `refused` counts its refused records by code.
     """
-    answered = _answered(records)
+    answered = who_answered(records)
     return RoundMeasure(
         round_id=round_.id,
         step=round_.global_step,
@@ -172,7 +176,7 @@ def declared_noise_sd(privacy: Mapping[str, Any]) -> float:
     return sqrt(2 * float(np.log(1.25 / float(privacy["delta"])))) * scale
 
 
-def _answered(records: Records) -> Mask:
+def who_answered(records: Records) -> Mask:
     """Which clients trained or evaluated, on one example at least."""
     if not len(records.clients):
         return np.zeros(0, dtype=np.bool_)

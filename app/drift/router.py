@@ -9,7 +9,14 @@ from app.core.errors import NotFoundError
 from app.core.http import ReadSession, WriteSession
 from app.core.ids import Slug
 from app.drift import service
-from app.drift.schemas import EvaluationOut, ReferenceIn, ReferenceOut, ScopeKind, VerdictOut
+from app.drift.schemas import (
+    EvaluationOut,
+    ExplanationOut,
+    ReferenceIn,
+    ReferenceOut,
+    ScopeKind,
+    VerdictOut,
+)
 from app.drift.tables import Reference
 from app.federations.dependencies import Access, demand, in_federation
 from app.federations.names import Naming
@@ -33,6 +40,20 @@ def list_verdicts(round_id: UUID, access: Reader, session: ReadSession) -> list[
     shared = (one for one in service.verdicts_of(session, round_id) if one.scope != "client")
     of_clients = service.client_verdicts(session, round_id) if sees_clients else ()
     return [VerdictOut.before(naming, verdict) for verdict in (*shared, *of_clients)]
+
+
+@router.get("/rounds/{round_id}/explanation")
+def list_explanations(round_id: UUID, access: Reader, session: ReadSession) -> list[ExplanationOut]:
+    """Why subjects drift in a round, one entry a cause; clients for those who may read them."""
+    federation = access.federation(session)
+    rounds.get(session, federation.id, round_id)
+    sees_clients = access.principal.may(Permission.READ_CLIENTS)
+    naming = Naming.for_reader(federation, access.principal)
+    return [
+        ExplanationOut.before(naming, one, sees_clients=sees_clients)
+        for one in service.explanations_of(session, round_id)
+        if sees_clients or one.scope != "client"
+    ]
 
 
 @router.get("/rounds/{round_id}/evaluation")

@@ -7,8 +7,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.ids import Slug
+from app.drift.explaining.schemas import ClientShare, Explained
 from app.drift.progress import Stage
-from app.drift.tables import Verdict
+from app.drift.tables import Explanation, Verdict
 from app.federations.names import Naming
 from app.federations.schemas import Body
 
@@ -114,3 +115,38 @@ class VerdictOut(BaseModel):
         """A verdict as a reader sees it."""
         out = cls.model_validate(verdict)
         return out.model_copy(update={"scope_key": naming.of(out.scope_key)})
+
+
+class ExplanationOut(Explained):
+    """Why one subject drifts in one scope of a round."""
+
+    round_id: UUID
+    subject: str
+    family: str
+    scope: ScopeKind
+    scope_key: str
+    sentence: str = Field(description="The same for people; it names no client.")
+    clients: list[ClientShare] = Field(
+        description="The clients that carry most of it; empty for who may not read clients."
+    )
+
+    @classmethod
+    def before(
+        cls, naming: Naming, explanation: Explanation, *, sees_clients: bool
+    ) -> "ExplanationOut":
+        """An explanation as a reader sees it."""
+        shares = [ClientShare.model_validate(one) for one in explanation.clients]
+        named = [
+            one if one.client is None else one.model_copy(update={"client": naming.of(one.client)})
+            for one in shares
+        ]
+        return cls(
+            **explanation.explained,
+            round_id=explanation.round_id,
+            subject=explanation.subject,
+            family=explanation.family,
+            scope=explanation.scope,
+            scope_key=naming.of(explanation.scope_key),
+            sentence=explanation.sentence,
+            clients=named if sees_clients else [],
+        )

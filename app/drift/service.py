@@ -9,6 +9,9 @@ from app.core.errors import NotFoundError
 from app.drift import repository, shards
 from app.drift.cases import measure, reference_rounds
 from app.drift.evaluating import begin, conclude, stale
+from app.drift.explaining.service import fitting_version
+from app.drift.explaining.service import of_round as explanations_of
+from app.drift.explaining.service import of_verdict as explanation_of
 from app.drift.judging import error_budget
 from app.drift.references import freeze_named, freeze_newest, hold
 from app.drift.tables import Evaluation, Reference, Verdict
@@ -20,6 +23,9 @@ from app.rounds.tables import Round
 __all__ = [
     "begin",
     "conclude",
+    "explanation_of",
+    "explanations_of",
+    "fitting_version",
     "freeze_named",
     "freeze_newest",
     "hold",

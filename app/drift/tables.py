@@ -66,6 +66,8 @@ class Evaluation(SQLModel, table=True):
     inputs_sha256: str
     shards: int
     state: str = "evaluating"
+    # Where its subjects stood in each scope, as in `explaining/levels.py`.
+    levels: bytes | None = None
     began_at: datetime = Field(sa_type=Utc)
     ended_at: datetime | None = Field(default=None, sa_type=Utc)
     superseded_at: datetime | None = Field(default=None, sa_type=Utc)
@@ -208,6 +210,33 @@ class RoundSubject(SQLModel, table=True):
     clients_judged: int | None = None
     clients_moved: int | None = None
     clients_drifting: int | None = None
+
+
+class Explanation(SQLModel, table=True):
+    """Why one subject drifts in one scope of a round, as `explaining/schemas.py` has it.
+
+    It counts for as long as its evaluation does. `clients` are for those who may read clients.
+    """
+
+    __tablename__ = "explanations"
+    __table_args__ = (
+        UniqueConstraint(
+            "evaluation_id", "subject", "scope", "scope_key", name="uq_explanations_cause"
+        ),
+        CheckConstraint("scope IN ('federation', 'cohort', 'client')", name="scope"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id", index=True)
+    evaluation_id: UUID = Field(foreign_key="evaluations.id")
+    round_id: UUID = Field(foreign_key="rounds.id")
+    subject: str
+    family: str
+    scope: str
+    scope_key: str = ""
+    sentence: str
+    explained: dict[str, Any] = Field(sa_type=Json)
+    clients: list[dict[str, Any]] = Field(default_factory=list, sa_type=Json)
 
 
 class Report(SQLModel, table=True):

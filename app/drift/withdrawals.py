@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from app.drift import joining, packing, repository, streams
 from app.drift.claims import CLAIMS
+from app.drift.explaining import service as explaining
 from app.drift.linking import JOINED
 from app.rounds.records import Pseudonyms, pseudonyms
 from app.rounds.withdrawals import Withdrawn
@@ -20,6 +21,7 @@ def forget(session: Session, federation_id: UUID, withdrawn: Withdrawn) -> int:
     _mark_references(session, federation_id, withdrawn.clients_by_round)
     for client, mark in withdrawn.marks.items():
         repository.blank(session, federation_id, client, mark, {"missing": WITHDRAWN})
+    explaining.forget(session, federation_id, withdrawn.marks.keys())
     clients = pseudonyms(withdrawn.marks)
     _forget_streams(session, federation_id, clients)
     return _forget_findings(session, federation_id, clients)

@@ -17,6 +17,12 @@ CAUSES = {
     "data": "the inputs changed: a feed, a unit, a category, or who the examples are of",
     "participation": "other clients take part than in the reference",
 }
+ORIGINS = {
+    "virtual": "the inputs changed, and what is to be predicted from them did not",
+    "label": "how often each label is changed, and nothing else",
+    "real": "what is to be predicted changed for the same predictions",
+    "mixed": "inputs or labels changed, and what is to be predicted with them",
+}
 NEXT_STEPS = {
     "concept": "check that the labels are sound; if so, acknowledge it and let retraining run",
     "data": "look at which inputs moved and at the feed behind them, then acknowledge it",
@@ -155,14 +161,26 @@ def _head(incident: Incident, event: Event) -> str:
 
 def _points(incident: Incident, event: Event) -> Iterator[tuple[str, str]]:
     subjects = list(incident.evidence.get("subjects", []))
+    explanation = incident.evidence.get("explanation") or {}
     yield "What", "; ".join(_moved(subjects)) or incident.subject
+    if explanation:
+        yield "Why", explanation["sentence"]
     yield "Where", _where(incident)
-    yield "Since", f"step {incident.onset_step}, {_known_for(incident)}"
+    yield "Since", f"{_onset(incident, explanation.get('onset'))}, {_known_for(incident)}"
     yield "How sure", "; ".join(_sureness(subjects)) or "see the verdicts"
     if event is Event.RESOLVED:
         return
     yield "Likely cause", _cause(incident)
     yield "Next", NEXT_STEPS.get(incident.family, "look at the evidence, then acknowledge it")
+
+
+def _onset(incident: Incident, onset: Mapping[str, Any] | None) -> str:
+    """When it began: between which rounds, if they were told apart."""
+    if onset is None:
+        return f"step {incident.onset_step}"
+    first, low, high = onset["step"], onset["earliest_step"], onset["latest_step"]
+    between = "" if low == high else f", between {low} and {high} with {onset['coverage']:.0%}"
+    return f"step {first} ({onset['at'][:10]}){between}"
 
 
 def _known_for(incident: Incident) -> str:
@@ -202,7 +220,8 @@ def _sureness(subjects: list[dict[str, Any]]) -> Iterator[str]:
 def _cause(incident: Incident) -> str:
     if _is_mix(incident.evidence):
         return "a change of who takes part, more than of what each client sees"
-    cause = CAUSES.get(incident.family, "not known")
+    origin = ((incident.evidence.get("explanation") or {}).get("origin") or {}).get("origin")
+    cause = ORIGINS.get(str(origin)) or CAUSES.get(incident.family, "not known")
     shared = {"cohort": " (something that this cohort shares)", "client": " (at this client alone)"}
     return cause + shared.get(incident.scope, "")
 

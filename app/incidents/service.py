@@ -17,6 +17,7 @@ from app.federations.policy import Policy
 from app.federations.tables import Federation
 from app.incidents import feedback, repository
 from app.incidents.asking import after_round, ask_of
+from app.incidents.explaining import explained
 from app.incidents.grouping import (
     DRIFT,
     Cause,
@@ -256,7 +257,7 @@ def _add_evidence(
         incident.version = round_.version
         incident.subject = evidence.strongest.subject
         incident.title = evidence.title(incident.onset_step)
-        incident.evidence = evidence.document()
+        incident.evidence = explained(session, evidence)
     session.add(incident)
     severity = evidence.severity(policy, round_.model)
     if severity.rank > Severity(incident.severity).rank:
@@ -329,7 +330,7 @@ def _new(
         opened_step=round_.global_step,
         onset_step=onset_step,
         last_step=round_.global_step,
-        evidence=evidence.document(),
+        evidence=explained(session, evidence),
         opened_at=clock.now(),
         previous_incident=previous.id if previous else None,
     )

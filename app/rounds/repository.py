@@ -272,6 +272,18 @@ def keep_spent(session: Session, spent: PrivacySpent) -> None:
         session.add(spent)
 
 
+def aggregates_in(
+    session: Session, round_ids: Sequence[UUID], scope: Scope
+) -> list[RoundAggregate]:
+    """What a scope said together in these rounds."""
+    query = select(RoundAggregate).where(
+        col(RoundAggregate.round_id).in_(round_ids),
+        RoundAggregate.scope == scope[0],
+        RoundAggregate.scope_key == scope[1],
+    )
+    return list(session.exec(query.order_by(col(RoundAggregate.round_id))))
+
+
 def replace_refusals(
     session: Session, round_id: UUID, code: str, refusals: Sequence[Refusal]
 ) -> None:

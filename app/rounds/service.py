@@ -186,6 +186,13 @@ def of_run(session: Session, federation_id: UUID, run: str, phase: Phase) -> lis
     return repository.of_run(session, federation_id, run, phase.value)
 
 
+def aggregates_in(
+    session: Session, round_ids: Sequence[UUID], scope: Scope
+) -> list[RoundAggregate]:
+    """What a scope said together in these rounds, of the version and of a candidate."""
+    return repository.aggregates_in(session, round_ids, scope)
+
+
 def with_ids(session: Session, federation_id: UUID, ids: Sequence[UUID]) -> list[Round]:
     """A federation's rounds by id, oldest first."""
     return repository.with_ids(session, federation_id, ids)

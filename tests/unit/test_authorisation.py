@@ -73,6 +73,7 @@ TABLE: dict[str, Permission | None] = {  # None: any key that opens something
     f"GET {ONE}/rounds/{{round_id}}/evaluation": P.READ,
     f"GET {ONE}/rounds/{{round_id}}/progress": P.READ,
     f"GET {ONE}/rounds/{{round_id}}/progress/events": P.READ,
+    f"GET {ONE}/rounds/{{round_id}}/explanation": P.READ,
     f"GET {ONE}/rounds/{{round_id}}/verdicts": P.READ,
     f"GET {ONE}/rounds/{{round_id}}/report": P.READ,
     f"GET {ONE}/verdicts": P.READ,

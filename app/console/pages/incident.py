@@ -8,12 +8,13 @@ from sqlmodel import Session
 
 from app.console.access import Visitor
 from app.core import clock
+from app.drift.explaining.schemas import ClientShare, Explained
 from app.drift.tables import Verdict
 from app.federations.names import Naming
 from app.federations.roles import Permission
 from app.federations.tables import Federation
+from app.incidents import explaining, silences
 from app.incidents import service as incidents
-from app.incidents import silences
 from app.incidents.notices import is_silent
 from app.incidents.tables import Incident, Silence
 from app.retraining import service as retraining
@@ -44,6 +45,9 @@ class IncidentPage:
     decisions: Sequence[RetrainingDecision]  # on whether to retrain, newest first
     proposed: Sequence[RetrainRequest]  # that wait for somebody's yes
     outcomes: Sequence[RetrainingOutcome]
+    explained: Explained | None
+    sentence: str
+    clients: Sequence[ClientShare]
 
 
 def incident_page(
@@ -72,6 +76,7 @@ def incident_page(
         *(Event(one.at, f"Looked at version {one.result_version}: {one.why}") for one in outcomes),
     ]
     at = clock.now()
+    why = explaining.behind(session, incident)
     return IncidentPage(
         federation=federation,
         incident=incident,
@@ -85,6 +90,9 @@ def incident_page(
         ),
         proposed=[request for request in requests if request.state == "proposed"],
         outcomes=outcomes,
+        explained=None if why is None else Explained.model_validate(why.explained),
+        sentence="" if why is None else why.sentence,
+        clients=[*map(ClientShare.model_validate, why.clients)] if why and sees_clients else [],
     )
 
 

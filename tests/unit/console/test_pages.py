@@ -107,6 +107,16 @@ def test_a_round_shows_the_gravest_verdict_first(sign_in: SignIn, world: World) 
     assert f'href="{world.pages["round"]}/report"' in text
 
 
+def test_an_incident_says_why_and_names_clients_to_who_may_read_them(
+    sign_in: SignIn, world: World
+) -> None:
+    for role, sees_clients in ((Role.ON_CALL, True), (Role.VIEWER, False)):
+        text = sign_in(role).get(world.pages["incident"]).text
+        assert "since" in text.split("<h2>Why</h2><p>")[1].split("</p>")[0]
+        assert "<dt>Origin</dt>" in text
+        assert ("<dt>Clients</dt>" in text) is sees_clients
+
+
 def test_an_incident_says_what_to_do_next(sign_in: SignIn, world: World) -> None:
     text = sign_in(Role.ON_CALL).get(world.pages["incident"]).text
     assert "take it on" in text

@@ -1,6 +1,7 @@
 """The whole way with nothing replaced: rounds pushed over HTTP, judged, one incident."""
 
 from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
@@ -10,7 +11,12 @@ from sqlmodel import col, select
 from app.core import outbox
 from app.core.database import Database
 from app.core.outbox import OutboxRow
+from app.core.settings import Settings
+from app.federations import service as federations
 from app.federations.roles import Role
+from app.incidents import service as incident_service
+from app.incidents.messages import told_of
+from app.incidents.states import Event
 from tests.rounds import BIN_SPEC, body, record
 from workers.tasks import EFFECTS
 
@@ -62,3 +68,20 @@ def test_a_lasting_change_is_one_incident_a_family(
     assert "at 6 of 6 clients" in concept["title"]
     (request,) = api.get(f"{HOME}/retrain-requests", headers=headers).json()
     assert (request["incident_id"], request["state"]) == (concept["id"], "requested")
+
+
+def test_an_incident_keeps_why_its_subject_drifts_and_messages_tell_it(
+    api: TestClient, year: None, database: Database, key_of: Callable[..., dict[str, str]]
+) -> None:
+    headers = key_of(Role.VIEWER)
+    incidents = api.get(f"{HOME}/incidents", headers=headers).json()
+    (concept,) = [incident for incident in incidents if incident["family"] == "concept"]
+    why = concept["evidence"]["explanation"]
+    assert why["kind"]["kind"] == "abrupt"
+    assert why["onset"]["earliest_step"] <= min(DRIFTING) <= why["onset"]["latest_step"]
+    with database.read_scope() as session:
+        flights = federations.named(session, "flights")
+        incident = incident_service.get(session, flights.id, UUID(concept["id"]))
+        told = told_of(incident, Event.OPENED, "flights", Settings())
+    assert told.points["Why"].endswith(".")
+    assert f"step {why['onset']['step']} (2013-" in told.points["Since"]
