@@ -10,6 +10,7 @@ from app.core.http import SettingsDep
 from app.core.settings import Settings
 
 SESSION = "vigie_session"
+ATTEMPT = "vigie_sign_in"  # at the identity provider
 
 
 class FromElsewhereError(DomainError):

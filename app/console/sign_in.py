@@ -1,6 +1,7 @@
 """The console's ways in and out: sign in, sign out, set a password by a link."""
 
 import re
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -10,10 +11,10 @@ from app.console import cookies
 from app.console.access import Visitor, form_of, lifetimes
 from app.console.rendering import page
 from app.console.routes import SEE_OTHER, ConsoleRoute
-from app.core.errors import DomainError
+from app.core.errors import DomainError, NotFoundError
 from app.core.http import DatabaseDep, ReadSession, SettingsDep, WriteSession
 from app.core.settings import Settings
-from app.people import passwords, service, sessions
+from app.people import oidc, passwords, provided, service, sessions
 from app.people.errors import NoRoleError, WeakPasswordError, WrongCredentialsError, WrongKeyError
 from app.people.signing_in import Door
 
@@ -42,9 +43,9 @@ DoorDep = Annotated[Door, Depends(door)]
 
 
 @router.get("/login")
-def login_form(after: str = "/") -> Response:
+def login_form(settings: SettingsDep, after: str = "/") -> Response:
     """The sign-in page; an address that is none of ours leads to the overview."""
-    return _login_page(200, after if re.fullmatch(LOCAL, after) else "/")
+    return _login_page(200, after if re.fullmatch(LOCAL, after) else "/", settings)
 
 
 @router.post("/login")
@@ -62,7 +63,7 @@ def login(
     try:
         token = door.with_key(key, old) if key else door.with_password(login, password, old)
     except (WrongCredentialsError, WrongKeyError, NoRoleError) as error:
-        return _login_page(error.kind.value, after, error)
+        return _login_page(error.kind.value, after, settings, error)
     return signed_in(token, after, settings)
 
 
@@ -72,6 +73,49 @@ def signed_in(token: str, after: str, settings: Settings) -> Response:
     answer = RedirectResponse("/" + after.lstrip("/"), SEE_OTHER)
     cookies.keep(answer, cookies.SESSION, token, settings.session_most, settings)
     return answer
+
+
+@router.get("/login/provider")
+def begin_with_provider(settings: SettingsDep, after: str = "/") -> Response:
+    """To the identity provider, if there is one."""
+    address, attempt = _provider(settings).begin(after if re.fullmatch(LOCAL, after) else "/")
+    answer = RedirectResponse(address, SEE_OTHER)
+    cookies.keep(answer, cookies.ATTEMPT, attempt, timedelta(seconds=oidc.PATIENCE), settings)
+    return answer
+
+
+@router.get("/login/provider/callback")
+def finish_with_provider(
+    request: Request, door: DoorDep, settings: SettingsDep, state: str = "", code: str = ""
+) -> Response:
+    """Back from the identity provider, with a code that proves who somebody is."""
+    provider, attempt = _provider(settings), cookies.given(request, cookies.ATTEMPT, settings)
+    claims = provider.finish(attempt, state, code)
+    with door.database.session_scope() as session:
+        person = provided.person_of(
+            session,
+            claims,
+            login_claim=settings.oidc_login_claim,
+            groups_claim=settings.oidc_groups_claim,
+            mapping=settings.oidc_roles,
+        )
+    token = door.let_in(person, cookies.given(request, cookies.SESSION, settings))
+    answer = signed_in(token, attempt.split("~")[2], settings)
+    cookies.drop(answer, cookies.ATTEMPT, settings)
+    return answer
+
+
+def _provider(settings: Settings) -> oidc.Client:
+    if settings.oidc_issuer is None or settings.oidc_client_id is None:
+        raise NotFoundError("page", "/login/provider")
+    return oidc.Client(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=settings.oidc_secret,
+        scope=settings.oidc_scope,
+        redirect_uri=f"{settings.public_url.rstrip('/')}/login/provider/callback",
+        secret_key=settings.secret_key,
+    )
 
 
 @router.post("/logout")
@@ -111,7 +155,9 @@ def check_twice(password: str, again: str) -> None:
         raise WeakPasswordError("The two are not the same. Type the password twice.")
 
 
-def _login_page(status: int, after: str, error: DomainError | None = None) -> Response:
+def _login_page(
+    status: int, after: str, settings: Settings, error: DomainError | None = None
+) -> Response:
     return page(
         "login.html",
         status,
@@ -119,6 +165,7 @@ def _login_page(status: int, after: str, error: DomainError | None = None) -> Re
         after=after,
         error=error.message if error else None,
         with_key=isinstance(error, WrongKeyError),
+        with_provider=settings.oidc_issuer is not None,
     )
 
 
