@@ -28,6 +28,7 @@ class Missing(IntEnum):
     FEW_EXAMPLES = 5
     SUMS_ONLY = 6
     OTHER_BINS = 7
+    SEASON = 8
 
 
 IN_WORDS = {
@@ -38,6 +39,7 @@ IN_WORDS = {
     Missing.FEW_EXAMPLES: "the client has too few examples in this round",
     Missing.SUMS_ONLY: "under secure aggregation this is a cohort's sum, and no client's own",
     Missing.OTHER_BINS: "the reference counted on other bins",
+    Missing.SEASON: "its season has not come round once, and might be all that a client shows",
 }
 
 

@@ -41,6 +41,8 @@ def missing_of(case: Case) -> Codes:
         missing[:] = Missing.FEW_ROUNDS_SINCE
     if case.current.stands_for > 1:
         missing[:] = Missing.SUMS_ONLY
+    if case.season_to_come:
+        missing[:] = Missing.SEASON
     return missing
 
 

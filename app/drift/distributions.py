@@ -23,6 +23,7 @@ from detectors import (
 
 # Their effects are how far examples moved, in the subject's own unit.
 DISTANCES = frozenset({"energy", "wasserstein"})
+NO_ORDER = "the policy names only detectors of ordered bins, and categories have no order"
 # The share of a test's error budget that the newest round alone has, beside the middle one.
 NEWEST_ALONE = 1e-4
 
@@ -30,20 +31,25 @@ NEWEST_ALONE = 1e-4
 def judge_distribution(case: Case, at: int, subject: str) -> Iterator[Finding]:
     """The policy's tests of a distribution; in cohorts one of them, since there are many.
 
-    That one is Kolmogorov-Smirnov where bins have an order, and else energy distance. `at` is the
-    position of the scope among the case's.
+    That one is Kolmogorov-Smirnov where bins have an order, and else energy distance, if the policy
+    names it. `at` is the position of the scope among the case's.
     """
     judged = case.judged(subject)
     reference = _histograms(case.before, at, subject)
     latest = _histograms(case.after, at, subject)
     if not reference or not latest:
         return
+    fitting = [name for name in judged.detectors if _fits(name, reference[0])]
+    if not fitting:
+        unfit = _asked(case, at, subject, next(iter(judged.detectors)), reference[0])
+        yield unfit.insufficient(NO_ORDER)
+    elif case.scopes[at].kind != "federation":
+        main = "energy" if reference[0].categorical else "ks"
+        fitting = [main if main in fitting else fitting[0]]
     side = _Reference(reference)
-    main = "energy" if reference[0].categorical else "ks"
-    for name, parameters in judged.detectors.items():
-        if _fits(name, reference[0]) and (case.scopes[at].kind == "federation" or name == main):
-            finding = _asked(case, at, subject, name, reference[0])
-            yield _middle_round(finding, side, latest, parameters)
+    for name in fitting:
+        finding = _asked(case, at, subject, name, reference[0])
+        yield _middle_round(finding, side, latest, judged.detectors[name])
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,8 @@ class Case:
     """A round to judge: the reference's rounds, the newest rounds (the last is judged), the policy.
 
     `rounds_since` counts the rounds since the reference, the judged one among them. Subjects of
-    another `season_rounds` than the case's are judged in a case of their own. `mine` says which
+    another `season_rounds` than the case's are judged in a case of their own; `season_to_come` says
+    that the season has not come round, and the reference is the usual one. `mine` says which
     clients it is about, if not about all; `joined` are the newcomers that can be compared, too.
     """
 
@@ -113,6 +114,7 @@ class Case:
     min_cohort_size: int
     units: Mapping[str, str]
     season_rounds: int | None = None
+    season_to_come: bool = False
     mine: Mine | None = None
     joined: Joined = NOBODY
 

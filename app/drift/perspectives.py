@@ -48,7 +48,7 @@ def seasonal(session: Session, federation: Federation, round_: Round, case: Case
         policy = ReferencePolicy(kind="seasonal", season_rounds=season, rounds=kept.rounds)
         baseline = _moving(session, federation, round_, policy, case)
         if baseline is None:
-            yield replace(case, season_rounds=season)
+            yield replace(case, season_rounds=season, season_to_come=True)
         else:
             yield replace(case, reference=baseline, joined=NOBODY, season_rounds=season)
 

@@ -26,9 +26,11 @@ from detectors.arrays import FloatArray
 FILE = DATA / "beijing_air" / "hourly_2013-03_2014-12.csv.gz"
 MUCH_NO2 = 80.0  # ug/m3, China's daily limit for cities (GB 3095-2012)
 START, END = "2013-09-02", pd.Timestamp("2014-12-29")  # Mondays
+YEAR = pd.Timedelta(weeks=52)
 RURAL = ("Changping", "Dingling", "Huairou", "Shunyi")
 COAL, PRESSURE = ("feature:SO2", "feature:TEMP"), ("feature:PRES",)
 LESS = ("calibration", "log_loss", "error_rate", "label")
+SEASONAL = ("feature", "score", "prediction", "label", "log_loss", "error_rate")
 WINDS = ["N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE"]
 WINDS += ["S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW"]
 WEATHER = ["TEMP", "DEWP", "east", "north", "speed"]
@@ -62,12 +64,32 @@ class Beijing:
             name="beijing",
             bin_spec={"labels": ["less", "much"], "score": scores, "features": features},
             cohort_tags={"area": ["city", "country"]},
-            policy={"incidents": {"scopes": ["federation", "cohort", "client"]}},
+            policy={
+                "incidents": {"scopes": ["federation", "cohort", "client"]},
+                "drift": {"subjects": self._seasons},
+            },
         )
 
     @property
+    def _knows_seasons(self) -> bool:
+        """Whether a year comes round while the model serves."""
+        return pd.Timestamp(self.start) + YEAR < END
+
+    @property
+    def _seasons(self) -> Mapping[str, object]:
+        """What has seasons is judged by last year's once there is one.
+
+        What the model promises allows for the weather, so calibration has none.
+        """
+        rounds = YEAR.days // self.days
+        return {kind: {"season_rounds": rounds} for kind in SEASONAL if self._knows_seasons}
+
+    @property
     def changes(self) -> Sequence[Change]:
-        """What is known, and in which scope and subjects it has to show."""
+        """What is known, and in which scope and subjects it has to show.
+
+        A second heating season is no change to who knows the first.
+        """
         shunyi = Change(
             "Shunyi's pressure", "2014-10-31", None, "client", "virtual", PRESSURE, ("Shunyi",)
         )
@@ -77,6 +99,8 @@ class Beijing:
             Change("emission controls", "2014-11-03", "2014-11-12", "federation", "real", LESS),
             Change("heating 2014", "2014-11-15", None, "federation", "virtual", COAL),
         ]
+        if self._knows_seasons:
+            every.pop()
         return [change for change in every if change.first > self.start]
 
     def rounds(self) -> Iterator[WorldRound]:

@@ -257,6 +257,36 @@ def test_an_overwhelming_change_of_a_distribution_waits_for_no_median(
         assert found.explanation.get("newest_round_alone", False) is (share == 1.0)
 
 
+def test_categories_that_only_detectors_of_ordered_bins_are_named_for_are_insufficient_evidence(
+    rng: Generator,
+) -> None:
+    def categories(step: int) -> RoundMeasure:
+        told = measure(rng, step)
+        binned = replace(told.histograms["score"], edges=np.arange(4.0), categorical=True)
+        return replace(told, histograms={"feature:origin": binned})
+
+    rounds = [categories(step) for step in range(11)]
+    subjects = {"feature": {"detectors": {"ks": {}}}}
+    policy = DriftPolicy.model_validate({"subjects": subjects})
+    found = judge(replace(case(rounds[:8], rounds[8:]), policy=policy))
+    features = {one.scope.key: one for one in found if one.subject == "feature:origin"}
+    assert features.keys() == {"", "side=left", "side=right"}
+    for one in features.values():
+        assert one.outcome is Outcome.INSUFFICIENT_EVIDENCE
+        assert "order" in one.explanation["missing"]
+
+
+def test_a_client_whose_season_has_not_come_round_is_not_judged(
+    rng: Generator, reference: list[RoundMeasure]
+) -> None:
+    since = [measure(rng, step, moved={CLIENTS[4]: 0.3}) for step in (8, 9, 10)]
+    at_hand = replace(case(reference, since), season_to_come=True)
+    for one in judge_clients(at_hand):
+        assert set(one.missing.tolist()) == {Missing.SEASON}
+    wide = [one for one in judge(at_hand) if one.scope.kind == "federation"]
+    assert Outcome.INSUFFICIENT_EVIDENCE not in {one.outcome for one in wide}
+
+
 def test_sequential_alarms_warn_and_never_decide(
     rng: Generator, reference: list[RoundMeasure]
 ) -> None:
