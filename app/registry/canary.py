@@ -6,7 +6,6 @@ better. The client is the unit: examples of one client are not independent.
 
 from collections.abc import Sequence
 
-import numpy as np
 from sqlmodel import Session
 
 from app.federations import service as federations
@@ -57,7 +56,7 @@ def comparison_of(
     found, least = paired_rounds(session, federation, model_name, champion, candidate)
     shown = cohorts_of(found, least)
     if cohort:
-        found = found.within(cohort) if cohort in shown else Paired(found.rounds, [], {}, 0)
+        found = found.within(cohort) if cohort in shown else found.hidden()
         shown = []
     own = _own_rounds(session, federation, model_name, champion, found.rounds)
     return _compared(session, federation, found, shown, own, version, champion, least).model_copy(
@@ -70,10 +69,10 @@ def paired_rounds(
 ) -> tuple[Paired, int]:
     """All that was told of two versions on the same examples, and how many clients may be shown."""
     measured = rounds.canary_rounds(session, federation.id, model_name, champion, candidate)
-    reports = rounds.reports_of(session, [round_.id for round_ in measured])
     policy = federations.policy_of(federation).canary
     least = least_records(federation, measured)
-    return paired(measured, reports, least, policy.min_rounds), least
+    told = (rounds.records_of_round(session, round_.id) for round_ in measured)
+    return paired(measured, told, least, policy.min_rounds), least
 
 
 def paired_since(
@@ -84,9 +83,9 @@ def paired_since(
     measured = rounds.canary_rounds(session, federation.id, model_name, after, before)
     since = promotion.applied_at
     told = [one for one in measured if since is not None and one.received_at >= since][:most]
-    reports = rounds.reports_of(session, [round_.id for round_ in told])
+    records = (rounds.records_of_round(session, round_.id) for round_ in told)
     first = federations.policy_of(federation).canary.min_rounds
-    return paired(told, reports, least_records(federation, told), first)
+    return paired(told, records, least_records(federation, told), first)
 
 
 def _compared(
@@ -99,14 +98,13 @@ def _compared(
     champion: str,
     least: int,
 ) -> Comparison:
-    policy, pairs = federations.policy_of(federation).canary, found.pairs.values()
+    policy, pairs = federations.policy_of(federation).canary, found.pairs
     result = evidence.judged(found, policy)
     seen, outlook = evidence.difference(result), evidence.outlook(result)
     losing = evidence.losing(found, shown, policy)
     edges = _score_edges(session, federation, found.rounds)
     rails = guardrails(found, result, losing, edges, own, policy)
-    champion_measured, candidate_measured = evidence.measured(pairs) if pairs else (None, None)
-    agreement = sum((pair.agreement for pair in pairs), np.zeros((2, 2)))
+    champion_measured, candidate_measured = evidence.measured(pairs) if len(pairs) else (None, None)
     return Comparison(
         model="",
         candidate=version.version,
@@ -114,11 +112,11 @@ def _compared(
         rounds=len(found.rounds),
         round_ids=[round_.id for round_ in found.rounds],
         clients=found.told,
-        examples=sum(pair.n for pair in pairs),
+        examples=pairs.examples,
         champion_measured=champion_measured,
         candidate_measured=candidate_measured,
         difference=seen,
-        agreement=agreement.tolist(),
+        agreement=pairs.agreement.sum(axis=0).tolist(),
         confusion=evidence.confusion(pairs),
         cohorts=evidence.cohorts(found, shown, policy),
         history=evidence.history(result, found),

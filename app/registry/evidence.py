@@ -1,11 +1,11 @@
 """The numbers of a comparison as they are shown: intervals, e-values, history, cohorts."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from app.federations.policy import CanaryPolicy
-from app.registry.pairing import FloatArray, Pair, Paired, added
+from app.registry.pairing import FloatArray, Paired, Pairs
 from app.registry.schemas import (
     CohortComparison,
     Confusions,
@@ -24,31 +24,28 @@ def judged(
     found: Paired, policy: CanaryPolicy, alpha: float | None = None
 ) -> CanaryComparison | None:
     """The test of a candidate over all looks; None before there is any."""
-    if not found.pairs:
+    if not len(found.pairs):
         return None
-    champion, candidate = found.sums("champion_loss_sum"), found.sums("candidate_loss_sum")
+    n, champion, candidate, champion_right, candidate_right = np.moveaxis(found.added, -1, 0)
     return compare_canary(
-        found.sums("n"),
+        n,
         champion,
         candidate,
-        found.sums("champion_correct"),
-        found.sums("candidate_correct"),
-        _whole_agreement(list(found.pairs.values())),
+        champion_right,
+        candidate_right,
+        _whole_agreement(found.pairs),
         margin=policy.non_inferiority_margin,
         alpha=1 - policy.confidence if alpha is None else alpha,
     )
 
 
-def measured(pairs: Collection[Pair]) -> tuple[Measured, Measured]:
+def measured(pairs: Pairs) -> tuple[Measured, Measured]:
     """Champion and candidate over all the pairs' examples."""
-    n = sum(pair.n for pair in pairs)
-    champion = Measured(
-        log_loss=sum(pair.champion_loss_sum for pair in pairs) / n,
-        error_rate=1 - sum(pair.champion_correct for pair in pairs) / n,
-    )
-    candidate = Measured(
-        log_loss=sum(pair.candidate_loss_sum for pair in pairs) / n,
-        error_rate=1 - sum(pair.candidate_correct for pair in pairs) / n,
+    n, *losses_and_right = pairs.sums.sum(axis=0).tolist()
+    losses, right = losses_and_right[:2], losses_and_right[2:]
+    champion, candidate = (
+        Measured(log_loss=loss / n, error_rate=1 - correct / n)
+        for loss, correct in zip(losses, right, strict=True)
     )
     return champion, candidate
 
@@ -87,7 +84,7 @@ def history(result: CanaryComparison | None, found: Paired) -> list[LookOut]:
     loss = result.loss
     low, high = loss.interval(result.alpha)
     evidence = loss.e_below(0.0), loss.e_below(result.margin), loss.e_above(0.0)
-    rounds = np.cumsum([look.rounds for look in found.looks])[-len(loss.estimate) :]
+    rounds = np.cumsum(found.look_rounds)[-len(loss.estimate) :]
     return [
         LookOut(
             look=at + 1,
@@ -111,11 +108,11 @@ def outlook(result: CanaryComparison | None) -> OutlookOut | None:
     return OutlookOut(rounds_more=result.outlook.rounds_more, clients=result.outlook.clients)
 
 
-def confusion(pairs: Collection[Pair]) -> Confusions | None:
+def confusion(pairs: Pairs) -> Confusions | None:
     """Both versions' confusion matrices over all clients, and where they differ."""
-    total = added([pair.confusions for pair in pairs])
-    if total is None:
+    if pairs.confusions is None or not len(pairs):
         return None
+    total = pairs.confusions.sum(axis=0)
     truths = np.maximum(total.sum(axis=2, keepdims=True), 1.0)
     change = (total / truths)[1] - (total / truths)[0]
     return Confusions(
@@ -167,11 +164,11 @@ def _cohort(
     better: bool,
     worse: bool,
 ) -> CohortComparison:
-    champion, candidate = measured(found.pairs.values())
+    champion, candidate = measured(found.pairs)
     return CohortComparison(
         cohort=name,
         clients=len(found.pairs),
-        examples=sum(pair.n for pair in found.pairs.values()),
+        examples=found.pairs.examples,
         champion_measured=champion,
         candidate_measured=candidate,
         difference=difference(result),
@@ -180,9 +177,9 @@ def _cohort(
     )
 
 
-def _whole_agreement(pairs: Sequence[Pair]) -> FloatArray | None:
+def _whole_agreement(pairs: Pairs) -> FloatArray | None:
     """Agreement as McNemar's test needs it: counts, which declared noise may have broken."""
-    told = np.stack([pair.agreement for pair in pairs])
+    told = pairs.agreement
     return np.rint(told.clip(min=0)) if told.any() else None
 
 

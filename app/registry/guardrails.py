@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from app.federations.policy import CanaryPolicy
-from app.registry.pairing import FloatArray, Pair, Paired
+from app.registry.pairing import Paired, Pairs
 from app.registry.schemas import Guardrail
 from app.rounds.tables import Round
 from detectors.clients.canary import CanaryComparison
@@ -20,7 +20,7 @@ from detectors.sequential.confidence_sequence import half_width
 BINARY, LEAST_CLIENTS = 2, 3
 MOST_GROUPS = 100  # of clients, where leaving out each by itself would take too long
 State = Literal["within", "beyond", "breached", "unknown"]
-Statistic = Callable[[Sequence[Pair]], float | None]
+Statistic = Callable[[Pairs], float | None]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def guardrails(
     `cohorts` says of each shown one whether it is proven to lose more than the policy allows;
     `edges` are those of the score histograms, and `own` the champion's own rounds.
     """
-    pairs, alpha, limit = list(found.pairs.values()), 1 - policy.confidence, policy.guardrails
+    pairs, alpha, limit = found.pairs, 1 - policy.confidence, policy.guardrails
     gap = None if edges is None else lambda some: _miscalibration(some, edges)
     return [
         _guardrail("error_rate", "share of examples", _errors(result, alpha), limit.error_rate),
@@ -125,65 +125,49 @@ def _failed(rounds: Sequence[Round]) -> float | None:
     return sum(sum(one.get("errors", {}).values()) for one in told) / asked if asked else None
 
 
-def _latency(pairs: Sequence[Pair]) -> float | None:
-    champion, candidate = sum((pair.milliseconds for pair in pairs), np.zeros(2))
+def _latency(pairs: Pairs) -> float | None:
+    champion, candidate = pairs.milliseconds.sum(axis=0)
     return float(candidate / champion - 1) if champion > 0 else None
 
 
-def _miscalibration(pairs: Sequence[Pair], edges: Sequence[float]) -> float | None:
+def _miscalibration(pairs: Pairs, edges: Sequence[float]) -> float | None:
     """How much farther the candidate's mean score lies from the share of the second label."""
-    told = [pair.scores for pair in pairs if pair.scores is not None]
     middles = (np.asarray(edges)[1:] + np.asarray(edges)[:-1]) / 2
-    told = [rows for rows in told if rows.shape[1] >= len(middles)]
-    if not told:
+    if pairs.scores is None or pairs.scores.shape[2] < len(middles):
         return None
-    total: FloatArray = np.sum([rows[:, : len(middles)] for rows in told], axis=0)
+    total = pairs.scores.sum(axis=0)
     labels = total[2, :BINARY]
     if total[2, BINARY:].any() or (total.sum(axis=1) <= 0).any():
         return None
-    means = total[:2] @ middles / total[:2].sum(axis=1)
-    champion, candidate = np.abs(means - labels[1] / labels.sum())
+    scores = total[:2, : len(middles)]
+    champion, candidate = np.abs(scores @ middles / scores.sum(axis=1) - labels[1] / labels.sum())
     return float(candidate - champion)
 
 
-def _unfairness(pairs: Sequence[Pair], cohorts: Sequence[str]) -> float | None:
+def _unfairness(pairs: Pairs, cohorts: Sequence[str]) -> float | None:
     """The largest gap between error rates of two cohorts of a tag, candidate's less champion's."""
-    gaps = [_gaps(pairs, [c for c in cohorts if c.startswith(f"{tag}=")]) for tag in _tags(cohorts)]
-    known = [gap for gap in gaps if gap is not None]
-    return max(known) if known else None
+    tags = sorted({cohort.partition("=")[0] for cohort in cohorts})
+    gaps = [_gap(pairs, [c for c in cohorts if c.startswith(f"{tag}=")]) for tag in tags]
+    return max((gap for gap in gaps if gap is not None), default=None)
 
 
-def _tags(cohorts: Sequence[str]) -> list[str]:
-    return sorted({cohort.partition("=")[0] for cohort in cohorts})
-
-
-def _gaps(pairs: Sequence[Pair], cohorts: Sequence[str]) -> float | None:
-    rates = []
-    for cohort in cohorts:
-        members = [pair for pair in pairs if cohort in pair.cohorts]
-        n = sum(pair.n for pair in members)
-        if n:
-            right = [
-                sum(pair.champion_correct for pair in members),
-                sum(pair.candidate_correct for pair in members),
-            ]
-            rates.append([1 - one / n for one in right])
-    if len(rates) < 2:  # noqa: PLR2004 - a gap is between two
+def _gap(pairs: Pairs, cohorts: Sequence[str]) -> float | None:
+    totals = np.array([pairs.sums[pairs.members(cohort)].sum(axis=0) for cohort in cohorts])
+    told = totals[totals[:, 0] > 0]
+    if len(told) < 2:  # noqa: PLR2004 - a gap is between two
         return None
-    champion, candidate = np.ptp(np.asarray(rates), axis=0)
+    champion, candidate = np.ptp(told[:, 3:] / told[:, :1], axis=0)
     return float(candidate - champion)
 
 
-def _jackknifed(pairs: Sequence[Pair], statistic: Statistic, alpha: float) -> Estimate:
+def _jackknifed(pairs: Pairs, statistic: Statistic, alpha: float) -> Estimate:
     """A statistic of all clients, its interval from leaving each, or each group of them, out."""
     value = statistic(pairs)
     if value is None or len(pairs) < LEAST_CLIENTS:
         return UNKNOWN if value is None else Estimate(value)
     groups = min(len(pairs), MOST_GROUPS)
-    without = [
-        statistic([pair for at, pair in enumerate(pairs) if at % groups != group])
-        for group in range(groups)
-    ]
+    group = np.arange(len(pairs)) % groups
+    without = [statistic(pairs.where(group != one)) for one in range(groups)]
     told = np.array([one for one in without if one is not None])
     if len(told) < LEAST_CLIENTS:
         return Estimate(value)

@@ -1,6 +1,7 @@
 """The canary model: an older version judges the champion on examples without labels."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from sqlmodel import Session
@@ -41,14 +42,25 @@ def judgement(
     if version == champion:
         raise NotACandidateError(version)
     unlabelled = rounds.canary_rounds(session, federation.id, model_name, champion, version)
-    crossed = _crossed(rounds.reports_of(session, [one.id for one in unlabelled[-NEWEST:]]))
     labelled = rounds.measuring(session, federation.id, model_name, version)[-NEWEST:]
-    wrong = _errors(labelled, rounds.reports_of(session, [one.id for one in labelled]), version)
     least = max(least_records(federation, [*unlabelled, *labelled]), LEAST_CLIENTS)
+    crossed = _crossed(_told(session, unlabelled[-NEWEST:], least))
+    wrong = _errors(labelled, _told(session, labelled, least), version)
     enough = min(len(crossed), len(wrong)) >= least
     alpha = 1 - federations.policy_of(federation).canary.confidence
     told = _judged(crossed, wrong, alpha) if enough else None
     return _out(model_name, champion, version, crossed, wrong, told)
+
+
+def _told(session: Session, some: Sequence[Round], least: int) -> list[ClientReport]:
+    """What clients said in those of the rounds that as many answered as may be shown.
+
+    Fewer would stand out by what their round changed.
+    """
+    reports = rounds.reports_of(session, [round_.id for round_ in some])
+    answered = [report for report in reports if report.status == "ok"]
+    counts = Counter(report.round_id for report in answered)
+    return [report for report in answered if counts[report.round_id] >= least]
 
 
 def _judged(
@@ -64,7 +76,7 @@ def _crossed(reports: Iterable[ClientReport]) -> dict[str, FloatArray]:
     tables: dict[str, FloatArray] = {}
     for report in reports:
         cells = (report.record.get("canary") or {}).get("crossed")
-        if report.status != "ok" or cells is None:
+        if cells is None:
             continue
         table = np.asarray(cells, dtype=np.float64)
         known = tables.get(report.client)
@@ -83,7 +95,7 @@ def _errors(
     for report in reports:
         block = report.record if report.round_id in own else report.record.get("canary") or {}
         right = (block.get("metrics") or {}).get("correct_count")
-        if report.status == "ok" and right is not None and report.num_examples:
+        if right is not None and report.num_examples:
             wrong, n = counts.get(report.client, (0.0, 0.0))
             counts[report.client] = (
                 wrong + report.num_examples - right,

@@ -5,195 +5,228 @@ the losses and the right predictions of both versions. Rounds are put together i
 can tell apart by two looks what fewer clients than the minimum cohort size added.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.rounds import disclosure
-from app.rounds.reports import ClientReport
+from app.rounds.records import Pseudonyms, Records
 from app.rounds.tables import Round
 
 FloatArray = NDArray[np.float64]
-BOTH = ("loss_sum", "correct_count")
+Mask = NDArray[np.bool_]
+SUMS = (
+    "num_examples",
+    "metrics.loss_sum",
+    "canary.metrics.loss_sum",
+    "metrics.correct_count",
+    "canary.metrics.correct_count",
+)
+TIMES = ("resources.evaluate_ms", "canary.evaluate_ms")
+SCORES = ("score_histogram", "canary.score_histogram", "label_counts")
+CONFUSIONS = ("confusion", "canary.confusion")
+COHORT = "cohorts."
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Both versions on one client's examples; all but `cohorts` are sums over examples."""
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Both versions on the same examples of K clients: one row a client, sums over examples.
 
-    cohorts: frozenset[str]  # "tag=value"
-    n: int
-    champion_loss_sum: float
-    candidate_loss_sum: float
-    champion_correct: float
-    candidate_correct: float
-    agreement: FloatArray  # (2, 2); zeros when it was not told
-    confusions: FloatArray | None  # (2, classes, classes): champion, candidate
-    milliseconds: FloatArray  # (2): champion, candidate; zeros unless both were told
-    scores: FloatArray | None  # (3, bins or labels, padded): champion, candidate, labels
+    `sums` (K, 5) are examples, losses of champion and candidate, right predictions of both.
+    `agreement` (K, 2, 2) and `milliseconds` (K, 2) are zeros where they were not told, as are
+    `scores` (K, 3, bins): champion, candidate, labels. `confusions` (K, 2, classes, classes) are
+    None unless all told them, and both of these unless all count the same classes.
+    """
 
-    def plus(self, later: "Pair") -> "Pair":
-        """Both rounds' sums, under the cohorts of the later one."""
-        return Pair(
-            cohorts=later.cohorts,
-            n=self.n + later.n,
-            champion_loss_sum=self.champion_loss_sum + later.champion_loss_sum,
-            candidate_loss_sum=self.candidate_loss_sum + later.candidate_loss_sum,
-            champion_correct=self.champion_correct + later.champion_correct,
-            candidate_correct=self.candidate_correct + later.candidate_correct,
-            agreement=self.agreement + later.agreement,
-            confusions=added([self.confusions, later.confusions]),
-            milliseconds=self.milliseconds + later.milliseconds,
-            scores=added([self.scores, later.scores]),
+    clients: Pseudonyms
+    cohorts: Mapping[str, NDArray[np.str_]]  # by tag; "" where a client has none
+    sums: FloatArray
+    agreement: FloatArray
+    milliseconds: FloatArray
+    confusions: FloatArray | None
+    scores: FloatArray | None
+
+    def __len__(self) -> int:
+        return len(self.clients)
+
+    @property
+    def examples(self) -> int:
+        """How many examples there are."""
+        return int(self.sums[:, 0].sum())
+
+    def where(self, chosen: Mask) -> "Pairs":
+        """Those of some clients."""
+        return Pairs(
+            clients=self.clients[chosen],
+            cohorts={tag: values[chosen] for tag, values in self.cohorts.items()},
+            sums=self.sums[chosen],
+            agreement=self.agreement[chosen],
+            milliseconds=self.milliseconds[chosen],
+            confusions=None if self.confusions is None else self.confusions[chosen],
+            scores=None if self.scores is None else self.scores[chosen],
         )
 
-
-Pairs = Mapping[str, Pair]  # by pseudonym
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a look added to the one before: its rounds, and what their clients told."""
-
-    rounds: int
-    added: Pairs
+    def members(self, cohort: str) -> Mask:
+        """Which clients are in a cohort."""
+        tag, _, value = cohort.partition("=")
+        if tag not in self.cohorts:
+            return np.zeros(len(self), dtype=np.bool_)
+        return np.asarray(self.cohorts[tag] == value)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Paired:
     """All that was told of two versions on the same examples.
 
-    `pairs` are the sums over all `looks`, by pseudonym in its order; `told` counts the clients that
-    told anything, also where they are too few to be shown.
+    `added` (L, K, 5) is what each of L looks added to the sums of `pairs`, and `look_rounds` how
+    many rounds it has. `told` counts clients that told anything, also where too few to be shown.
     """
 
     rounds: Sequence[Round]
-    looks: Sequence[Look]
+    look_rounds: Sequence[int]
+    added: FloatArray
     pairs: Pairs
     told: int
 
     def within(self, cohort: str) -> "Paired":
         """The same of the clients of one cohort alone."""
-        members = {client for client, pair in self.pairs.items() if cohort in pair.cohorts}
-        looks = [
-            replace(look, added={c: p for c, p in look.added.items() if c in members})
-            for look in self.looks
-        ]
-        pairs = {client: pair for client, pair in self.pairs.items() if client in members}
-        return Paired(self.rounds, looks, pairs, len(members))
+        members = self.pairs.members(cohort)
+        pairs = self.pairs.where(members)
+        return replace(self, added=self.added[:, members], pairs=pairs, told=len(pairs))
 
-    def sums(self, value: str) -> FloatArray:
-        """One of a pair's numbers, shape (looks, clients): what each look added; 0 untold."""
-        return np.array(
-            [
-                [getattr(look.added[c], value) if c in look.added else 0.0 for c in self.pairs]
-                for look in self.looks
-            ],
-            dtype=np.float64,
-        ).reshape(len(self.looks), len(self.pairs))
+    def hidden(self) -> "Paired":
+        """The same of nobody, where nothing may be shown."""
+        return replace(self.within("nobody="), look_rounds=[], added=self.added[:0, :0])
 
 
-def paired(
-    rounds: Sequence[Round], reports: Iterable[ClientReport], least: int, first: int
-) -> Paired:
-    """Canary rounds, oldest first, as looks of `least` clients or more.
+def paired(rounds: Sequence[Round], told: Iterable[Records], least: int, first: int) -> Paired:
+    """Canary rounds, oldest first, with their records, as looks of `least` clients or more.
 
     The first look holds `first` rounds, if there are as many.
     """
-    told: dict[Any, dict[str, Pair]] = {round_.id: {} for round_ in rounds}
-    for report in reports:
-        pair = _pair(report)
-        if pair is not None:
-            told[report.round_id][report.client] = pair
-    clients = {client for of_round in told.values() for client in of_round}
-    looks = _looks([told[round_.id] for round_ in rounds], least, first)
-    pairs: Pairs = reduce(_merged, (look.added for look in looks), {})
-    return Paired(rounds, looks, dict(sorted(pairs.items())), len(clients))
+    each = [_pairs(records) for records in told]
+    everybody = np.unique(np.concatenate([_NOBODY, *(one.clients for one in each)]))
+    looks = list(_looks(each, least, first))
+    shown = [one for look in looks for one in look]
+    clients = np.unique(np.concatenate([_NOBODY, *(one.clients for one in shown)]))
+    added = np.zeros((len(looks), len(clients), len(SUMS)))
+    for at, look in enumerate(looks):
+        for one in look:
+            added[at, np.searchsorted(clients, one.clients)] += one.sums
+    return Paired(
+        rounds, [len(look) for look in looks], added, _merged(clients, shown), len(everybody)
+    )
 
 
 def cohorts_of(found: Paired, least: int) -> list[str]:
     """The cohorts that may be shown, of `least` clients or more, by name."""
-    tags = {client: _tags(pair) for client, pair in found.pairs.items()}
+    pairs = found.pairs
+    tags = {
+        str(at): {tag: str(values[at]) for tag, values in pairs.cohorts.items() if values[at]}
+        for at in range(len(pairs))
+    }
     groups = disclosure.scopes_of(tags)
     return sorted(key for scope, key in disclosure.shown(groups, least) if scope == "cohort")
 
 
-def added(parts: Sequence[FloatArray | None]) -> FloatArray | None:
-    """Their sum; None when one is missing or counts other classes than the others."""
+_NOBODY: Pseudonyms = np.empty(0, dtype="S34")
+
+
+def _looks(each: Sequence[Pairs], least: int, first: int) -> Iterator[list[Pairs]]:
+    waiting: list[Pairs] = []
+    early = min(first, len(each))
+    for at, one in enumerate(each):
+        waiting.append(one)
+        clients = np.unique(np.concatenate([other.clients for other in waiting]))
+        if len(clients) >= least and at + 1 >= early:
+            yield waiting
+            waiting = []
+
+
+def _merged(clients: Pseudonyms, parts: Sequence[Pairs]) -> Pairs:
+    """The rounds' sums, under the cohorts of the latest round that a client was in."""
+    count, tags = len(clients), sorted({tag for part in parts for tag in part.cohorts})
+    cohorts = {tag: np.full(count, "", dtype=np.str_).astype(object) for tag in tags}
+    sums, agreement = np.zeros((count, len(SUMS))), np.zeros((count, 2, 2))
+    milliseconds = np.zeros((count, len(TIMES)))
+    confusions, scores = (
+        _zeros(count, [getattr(part, name) for part in parts]) for name in ("confusions", "scores")
+    )
+    for part in parts:
+        rows = np.searchsorted(clients, part.clients)
+        sums[rows] += part.sums
+        agreement[rows] += part.agreement
+        milliseconds[rows] += part.milliseconds
+        for total, more in ((confusions, part.confusions), (scores, part.scores)):
+            if total is not None and more is not None:
+                total[rows] += more
+        for tag, values in cohorts.items():
+            values[rows] = part.cohorts.get(tag, "")
+    named = {tag: values.astype(np.str_) for tag, values in cohorts.items()}
+    return Pairs(clients, named, sums, agreement, milliseconds, confusions, scores)
+
+
+def _zeros(count: int, parts: Sequence[FloatArray | None]) -> FloatArray | None:
+    """Room for sums of what all parts told, of one shape; None without."""
     told = [part for part in parts if part is not None]
-    if len(told) < len(parts) or len({part.shape for part in told}) != 1:
+    if not told or len(told) < len(parts) or len({part.shape[1:] for part in told}) != 1:
         return None
-    total: FloatArray = np.stack(told).sum(axis=0)
-    return total
+    return np.zeros((count, *told[0].shape[1:]))
 
 
-def _looks(rounds: Sequence[dict[str, Pair]], least: int, first: int) -> list[Look]:
-    looks: list[Look] = []
-    waiting: Pairs = {}
-    count = 0
-    for at, told in enumerate(rounds):
-        waiting, count = _merged(waiting, told), count + 1
-        early = not looks and at + 1 < min(first, len(rounds))
-        if len(waiting) >= least and not early:
-            looks.append(Look(count, waiting))
-            waiting, count = {}, 0
-    return looks
-
-
-def _merged(known: Pairs, later: Pairs) -> Pairs:
-    return {**known, **{c: known[c].plus(p) if c in known else p for c, p in later.items()}}
-
-
-def _tags(pair: Pair) -> dict[str, str]:
-    parts = (cohort.partition("=") for cohort in pair.cohorts)
-    return {tag: value for tag, _, value in parts}
-
-
-def _pair(report: ClientReport) -> Pair | None:
-    champion = report.record.get("metrics") or {}
-    block = report.record.get("canary") or {}
-    candidate = block.get("metrics") or {}
-    told = all(side.get(name) is not None for side in (champion, candidate) for name in BOTH)
-    if report.status != "ok" or report.num_examples == 0 or not told:
-        return None
-    return Pair(
-        cohorts=frozenset(f"{tag}={value}" for tag, value in report.cohorts.items()),
-        n=report.num_examples,
-        champion_loss_sum=champion["loss_sum"],
-        candidate_loss_sum=candidate["loss_sum"],
-        champion_correct=champion["correct_count"],
-        candidate_correct=candidate["correct_count"],
-        agreement=np.asarray(block.get("agreement") or np.zeros((2, 2)), dtype=np.float64),
-        confusions=_confusions(report.record.get("confusion"), block.get("confusion")),
-        milliseconds=_milliseconds(report.record, block),
-        scores=_scores(report.record, block),
+def _pairs(records: Records) -> Pairs:
+    """The clients of a round that told both versions."""
+    count = len(records.clients)
+    sums = np.stack([_numbers(records, name) for name in SUMS], axis=1)
+    status = records.texts.get("status", np.full(count, ""))
+    told = np.isin(status, ("", "ok")) & ~np.isnan(sums).any(axis=1) & (sums[:, 0] > 0)
+    times = np.stack([_numbers(records, name) for name in TIMES], axis=1)
+    times[np.isnan(times).any(axis=1)] = 0.0
+    return Pairs(
+        clients=records.clients[told],
+        cohorts={
+            name.removeprefix(COHORT): values[told]
+            for name, values in records.texts.items()
+            if name.startswith(COHORT)
+        },
+        sums=sums[told],
+        agreement=_agreement(records, told),
+        milliseconds=times[told],
+        confusions=_confusions(records, told),
+        scores=_scores(records, told),
     )
 
 
-def _confusions(champion: Any, candidate: Any) -> FloatArray | None:  # noqa: ANN401 - stored JSON
-    if champion is None or candidate is None or len(champion) != len(candidate):
+def _numbers(records: Records, name: str) -> FloatArray:
+    return records.numbers.get(name, np.full(len(records.clients), np.nan))
+
+
+def _agreement(records: Records, told: Mask) -> FloatArray:
+    counted = records.counts.get("canary.agreement")
+    if counted is None:
+        return np.zeros((int(told.sum()), 2, 2))
+    return counted.counts[told].reshape(-1, 2, 2)
+
+
+def _confusions(records: Records, told: Mask) -> FloatArray | None:
+    both = [records.counts.get(name) for name in CONFUSIONS]
+    known = [one for one in both if one is not None and one.told[told].all()]
+    if len(known) < len(CONFUSIONS):
         return None
-    return np.asarray([champion, candidate], dtype=np.float64)
+    rows = known[0].rows
+    return np.stack([one.counts[told].reshape(-1, rows, rows) for one in known], axis=1)
 
 
-def _milliseconds(record: Mapping[str, Any], block: Mapping[str, Any]) -> FloatArray:
-    both = ((record.get("resources") or {}).get("evaluate_ms"), block.get("evaluate_ms"))
-    if None in both:
-        return np.zeros(2)
-    return np.asarray(both, dtype=np.float64)
-
-
-def _scores(record: Mapping[str, Any], block: Mapping[str, Any]) -> FloatArray | None:
-    champion, labels = record.get("score_histogram"), record.get("label_counts")
-    candidate = block.get("score_histogram")
-    if champion is None or candidate is None or labels is None:
+def _scores(records: Records, told: Mask) -> FloatArray | None:
+    """Scores of both and labels, side by side and as wide as the widest."""
+    parts = [records.counts.get(name) for name in SCORES]
+    known = [one for one in parts if one is not None]
+    if len(known) < len(SCORES):
         return None
-    parts = (champion, candidate, labels)
-    rows = np.zeros((len(parts), max(len(part) for part in parts)))
-    for row, part in zip(rows, parts, strict=True):
-        row[: len(part)] = part
-    return rows
+    whole = np.all([one.told for one in known], axis=0)
+    found = np.zeros((len(told), len(known), max(one.counts.shape[1] for one in known)))
+    for at, one in enumerate(known):
+        found[whole, at, : one.counts.shape[1]] = one.counts[whole]
+    return found[told]

@@ -54,7 +54,7 @@ def record(session: Session, promotion_id: UUID, mirrored: Mirrored) -> None:
 
 def _apply(session: Session, model: Model, promotion: Promotion) -> None:
     assert promotion.decided_by is not None  # the state says that it was approved
-    before = {"champion": champion_now(session, model, promotion), "canary": model.canary}
+    before = _standing(session, model, promotion)
     current = PromotionState(promotion.state)
     promotion.state = advance("promotion", NEXT, current, PromotionState.APPLIED)
     promotion.applied_at = clock.now()
@@ -66,9 +66,16 @@ def _apply(session: Session, model: Model, promotion: Promotion) -> None:
     session.add_all([model, promotion])
     federation = federations.get(session, promotion.federation_id)
     drift.freeze_newest(session, federation, model.name, promotion.candidate, promotion.decided_by)
-    after = {"champion": champion_now(session, model, promotion), "canary": model.canary}
+    after = _standing(session, model, promotion)
     audit_step(session, promotion, mirroring.MIRRORED_BY, "apply", after, promotion.reason, before)
     outbox.enqueue(session, ON_APPLIED, promotion.id)
+
+
+def _standing(session: Session, model: Model, promotion: Promotion) -> dict[str, str | None]:
+    """Who is champion of whom the promotion is about, and who is canary."""
+    whose = {"cohort": promotion.cohort} if promotion.cohort else {}
+    champion = champion_now(session, model, promotion)
+    return {"champion": champion, "canary": model.canary, **whose}
 
 
 def _canary_after(model: Model, promotion: Promotion) -> str | None:

@@ -92,9 +92,18 @@ def list_versions(model: Slug, access: Reader, session: ReadSession) -> list[Mod
 
 
 @router.get("/models/{model}/versions/{version}/comparison")
-def compare_version(model: Slug, version: Slug, access: Reader, session: ReadSession) -> Comparison:
-    """A version beside the champion on the same examples, over all their canary rounds."""
-    return service.comparison(session, access.federation(session), model, version)
+def compare_version(
+    model: Slug,
+    version: Slug,
+    access: Reader,
+    session: ReadSession,
+    cohort: Annotated[Cohort | None, Query()] = None,
+) -> Comparison:
+    """A version beside the champion on the same examples, over all their canary rounds.
+
+    Of a `cohort`, it is beside the cohort's champion, and over its clients alone.
+    """
+    return service.comparison(session, access.federation(session), model, version, cohort or "")
 
 
 @router.get("/models/{model}/versions/{version}/lineage")

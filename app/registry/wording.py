@@ -69,12 +69,22 @@ def _because(action: Action, by_loss: Action, rails: Sequence[Guardrail]) -> str
 
 def _sentence(action: Action, seen: Difference, found: Paired, because: str, more: str) -> str:
     way = "lower" if seen.log_loss < 0 else "higher"
+    claim = _claim(action, seen)
     return (
         f"{WORDS[action]}: the candidate's log loss is {abs(seen.log_loss):.4f} nats"
         f" per example {way} ({seen.confidence:.0%} interval of the difference, whenever one"
         f" looks: {seen.lower:+.4f} to {seen.upper:+.4f}), over {len(found.rounds)} rounds and"
-        f" {len(found.pairs)} clients.{because}{more}"
+        f" {len(found.pairs)} clients.{claim}{because}{more}"
     )
+
+
+def _claim(action: Action, seen: Difference) -> str:
+    """What a promotion would rest on: superiority, or non-inferiority by the margin alone."""
+    if action is not Action.PROMOTE:
+        return ""
+    if seen.upper < 0:
+        return " It is better beyond chance."
+    return f" It is not worse by {seen.margin:g} nats beyond chance; better is likely, not shown."
 
 
 def _more(outlook: OutlookOut | None) -> str:

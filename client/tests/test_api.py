@@ -143,6 +143,14 @@ def test_bin_specs_rounds_and_versions(api: VigieApi, service: ScriptedService) 
     assert json.loads(versions.content)["parent_version"] == "2"
 
 
+def test_who_is_served_what_is_asked_by_cohorts(api: VigieApi, service: ScriptedService) -> None:
+    service.script.append(httpx.Response(200, json={"version": "2"}))
+    assert api.serving("late/arrival", {"hub": "EWR", "size": "small"}) == {"version": "2"}
+    (request,) = service.requests
+    assert request.url.path.endswith("/models/late/arrival/serving")
+    assert request.url.params.get_list("cohort") == ["hub=EWR", "size=small"]
+
+
 def test_verdicts_and_incidents(api: VigieApi, service: ScriptedService) -> None:
     service.script.extend([httpx.Response(200, json=[{"id": "v"}]), httpx.Response(200, json=[])])
     assert api.verdicts("round/1") == [{"id": "v"}]

@@ -142,6 +142,13 @@ class VigieApi:
         """Return the federation's models, each with its ``champion`` and ``canary`` versions."""
         return self._send(calls.models())
 
+    def serving(self, model: str, cohorts: Mapping[str, str]) -> dict[str, Any]:
+        """Return the ``version`` for a client of these cohorts, and all ``champions`` by alias.
+
+        ``cohorts`` are its tags with their values, never who it is.
+        """
+        return self._send(calls.serving(model, cohorts))
+
     def register_version(
         self,
         model: str,

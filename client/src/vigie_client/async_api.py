@@ -140,6 +140,13 @@ class AsyncVigieApi:
         """Return the federation's models, each with its ``champion`` and ``canary`` versions."""
         return await self._send(calls.models())
 
+    async def serving(self, model: str, cohorts: Mapping[str, str]) -> dict[str, Any]:
+        """Return the ``version`` for a client of these cohorts, and all ``champions`` by alias.
+
+        ``cohorts`` are its tags with their values, never who it is.
+        """
+        return await self._send(calls.serving(model, cohorts))
+
     async def register_version(
         self,
         model: str,

@@ -36,7 +36,7 @@ class Call(Generic[T]):
     path: str
     read: Callable[[Any], T]
     body: Body | None = None
-    params: Mapping[str, str | int] | None = None
+    params: Mapping[str, str | int | list[str]] | None = None
     held: float = 0.0
 
 
@@ -96,6 +96,12 @@ def get_bin_spec(bin_spec: str) -> Call[Json]:
 def models() -> Call[list[Json]]:
     """Ask for the federation's models."""
     return Call("GET", "models", list)
+
+
+def serving(model: str, cohorts: Mapping[str, str]) -> Call[Json]:
+    """Ask which version serves a client of these cohorts, by tag."""
+    told = [f"{tag}={value}" for tag, value in cohorts.items()]
+    return Call("GET", f"models/{_part(model)}/serving", dict, params={"cohort": told})
 
 
 def register_version(

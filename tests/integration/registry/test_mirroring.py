@@ -17,10 +17,12 @@ from app.drift.tables import Reference
 from app.federations.tables import Federation
 from app.registry import mirroring, promoting, service
 from app.registry.mlflow_registry import MlflowRegistry
-from app.registry.twins import VERSION_ID, Held, Twin
+from app.registry.twins import VERSION_ID, Held, Twin, alias_of
 from tests.unit.registry.lifecycle import (
     MODEL,
+    OWNER,
     VALIDATOR,
+    approve,
     approved,
     model_now,
     register,
@@ -222,3 +224,24 @@ def test_a_failing_registry_leaves_the_work_in_the_outbox(
         assert stored is not None
         assert (stored.state, stored.failures) == ("pending", 1)
     assert numbers(database, federation) == [None]
+
+
+def test_a_champion_of_a_cohort_has_an_alias_of_its_own_until_it_is_merged(
+    database: Database, federation: Federation, registry: MlflowRegistry, drain: Drain, name: str
+) -> None:
+    with database.session_scope() as session:
+        federation.cohort_tags = {"hub": ["EWR"]}
+        session.merge(federation)
+    register_two(database, federation)
+    for candidate, expected in (("2", "2"), ("1", None)):
+        with database.session_scope() as session:
+            here = federations.get(session, federation.id)
+            drafted = service.draft_promotion(
+                session, here, MODEL, candidate, OWNER, "better at Newark", "hub=EWR"
+            )
+            service.submit(session, here, drafted.id, OWNER)
+            approve(session, here, drafted.id, VALIDATOR, "agreed")
+        drain()
+        aliases = registry.aliases(name)
+        assert aliases.get(alias_of("hub=EWR")) == expected
+        assert aliases["champion"] == "1"

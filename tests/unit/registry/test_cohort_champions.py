@@ -179,5 +179,7 @@ def test_a_server_asks_by_cohort_tags(
         "champions": {"champion": "1", f"champion.{JFK}": "2"},
     }
     assert api.get(f"{place}/serving", params={"cohort": "x"}, headers=server).status_code == 422
+    beside = api.get(f"{place}/versions/1/comparison", params={"cohort": JFK}, headers=server)
+    assert (beside.json()["champion"], beside.json()["cohort"]) == ("2", JFK)
     proposed = api.get(f"{place}/cohort-proposals", headers=server).json()
     assert proposed["clusters"]["clusters"] == 2

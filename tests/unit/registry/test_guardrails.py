@@ -75,6 +75,7 @@ def test_what_rounds_do_not_tell_is_unknown_and_stops_nothing(
         "cohort_loss": "within",
     }
     assert found.recommendation.action == "promote"
+    assert "It is better beyond chance." in found.recommendation.sentence
     assert "1 of" in found.recommendation.probability
 
 

@@ -73,6 +73,16 @@ def test_without_labels_for_the_judge_nothing_is_said(
     assert (found.clients, found.validated_clients, found.disagreement) == (6, 0, None)
 
 
+def test_a_round_of_too_few_clients_does_not_count(
+    session: Session, federation: Federation
+) -> None:
+    validated(session, federation, 1)
+    crossed(session, federation, 2)
+    before = service.judgement(session, federation, MODEL, "2")
+    crossed(session, federation, 3, clients=2)
+    assert service.judgement(session, federation, MODEL, "2") == before
+
+
 def test_fewer_clients_than_the_minimum_are_not_shown(
     session: Session, federation: Federation
 ) -> None:
@@ -80,7 +90,7 @@ def test_fewer_clients_than_the_minimum_are_not_shown(
     validated(session, federation, 1)
     crossed(session, federation, 2)
     found = service.judgement(session, federation, MODEL, "2")
-    assert (found.examples, found.disagreement, found.error_upper) == (0, None, None)
+    assert (found.clients, found.disagreement, found.error_upper) == (0, None, None)
 
 
 def test_the_champion_does_not_judge_itself(session: Session, federation: Federation) -> None:
