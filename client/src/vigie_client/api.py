@@ -107,6 +107,10 @@ class VigieApi:
         """Return the verdicts on a round; those on single clients only for who may see them."""
         return self._send(calls.verdicts(round_id))
 
+    def explanations(self, round_id: str) -> list[dict[str, Any]]:
+        """Return why subjects drift in a round, with a ``sentence`` each; empty where none does."""
+        return self._send(calls.explanations(round_id))
+
     def incidents(self, *, limit: int = 50) -> list[dict[str, Any]]:
         """Return the newest ``limit`` incidents, newest first."""
         return self._send(calls.incidents(limit))
