@@ -97,8 +97,15 @@ class Follower:
         if before is None:
             yield "round", round_
         if state == "evaluated" and before != state:
-            yield "verdicts", {"round": round_, "verdicts": self._api.verdicts(at)}
+            yield "verdicts", {"round": round_, **self._judged(at)}
         self._rounds[at] = state
+
+    def _judged(self, round_id: str) -> dict[str, Any]:
+        """The verdicts on a round, and why those drift that do."""
+        verdicts = self._api.verdicts(round_id)
+        drifts = any(verdict["outcome"] == "drift" for verdict in verdicts)
+        why = self._api.explanations(round_id) if drifts else []
+        return {"verdicts": verdicts, "explanations": why}
 
     def _newest(self) -> list[dict[str, Any]]:
         return self._api.rounds(model=self._model, limit=LOOKED_AT)
@@ -138,6 +145,8 @@ def _verdict_lines(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for verdict in verdicts:
         if verdict["outcome"] in {"warning", "drift"}:
             yield f"step {step}    {_verdict(verdict)}", verdict["outcome"]
+    for explanation in facts["explanations"]:
+        yield f"step {step}    why: {explanation['sentence']}", ""
 
 
 def _verdict(verdict: Mapping[str, Any]) -> str:

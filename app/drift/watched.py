@@ -1,6 +1,7 @@
 """Which streams are watched, and what their detectors' alarms amount to."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from app.drift.client_findings import (
 )
 from app.drift.clients import missing_of, table
 from app.drift.findings import Case, Finding
+from app.drift.foreseeing import BLIND, smallest_shifts
 from app.drift.measurements import Floats, RoundMeasure
 from app.drift.scopes import summarise
 from app.drift.streams import Moved, Streams
@@ -45,12 +47,15 @@ def wide_values(case: Case, measures: Sequence[RoundMeasure]) -> Floats:
 
 def wide_alarms(case: Case, moved: Moved) -> Iterator[Finding]:
     """Each detector's answer on each of the federation's rates that the round told."""
+    smallest = smallest_shifts(moved)
     for at, subject in enumerate(case.rates):
         if np.isnan(moved.scores[at]):
             continue
         score = float(moved.scores[at])
         for chosen in _watching(moved, at):
             lately = moved.watch.last[chosen.key][at] < case.policy.latest_rounds
+            could_see = smallest[chosen.key][at]
+            told: dict[str, Any] = {"alarms": int(moved.watch.alarms[chosen.key][at])}
             yield Finding(
                 subject=subject,
                 scope=case.scopes[0],
@@ -60,7 +65,8 @@ def wide_alarms(case: Case, moved: Moved) -> Iterator[Finding]:
                 threshold=0.0,
                 statistic=score,
                 effect=score,
-                explanation={"alarms": int(moved.watch.alarms[chosen.key][at])},
+                minimum_detectable_effect=None if np.isnan(could_see) else float(could_see),
+                explanation=told | (BLIND if np.isnan(could_see) else {}),
             )
 
 

@@ -221,7 +221,7 @@ def _cause(incident: Incident) -> str:
     if _is_mix(incident.evidence):
         return "a change of who takes part, more than of what each client sees"
     origin = ((incident.evidence.get("explanation") or {}).get("origin") or {}).get("origin")
-    cause = ORIGINS.get(str(origin)) or CAUSES.get(incident.family, "not known")
+    cause = ORIGINS.get(origin or "") or CAUSES.get(incident.family, "not known")
     shared = {"cohort": " (something that this cohort shares)", "client": " (at this client alone)"}
     return cause + shared.get(incident.scope, "")
 

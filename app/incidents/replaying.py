@@ -37,13 +37,14 @@ from app.rounds.tables import Round
 Progress = Callable[[int, int], None]  # rounds played, of how many
 Numbers = tuple[Any, ...]
 MOST = 10_000  # incidents that are compared
+EXPLANATION = "explanation"  # in place of a detector
 NEARBY = 5  # global steps between two openings that are taken for the same incident
 RESEND_SECONDS = 1e9  # nothing gets lost here
 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """A verdict that the replay has otherwise than the service, or not at all."""
+    """A verdict or explanation that the replay has otherwise than the service, or not at all."""
 
     step: int
     subject: str
@@ -109,7 +110,10 @@ def replay(database: Database, name: str, progress: Progress) -> Replayed:
         for one in history.rounds
         for subject, scope, detector in sorted(_differing(history.verdicts[one.id], again[one.id]))
     ]
-    return Replayed(played, sum(map(len, history.verdicts.values())), mismatches)
+    verdicts = sum(
+        detector != EXPLANATION for told in history.verdicts.values() for _, _, detector in told
+    )
+    return Replayed(played, verdicts, mismatches)
 
 
 @dataclass
@@ -249,12 +253,15 @@ def _freeze(scratch: Database, history: _History, reference: Reference) -> None:
 
 
 def _numbers(session: Session, round_id: UUID) -> dict[tuple[str, str, str], Numbers]:
-    """What a round's verdicts say, by subject, scope and detector."""
+    """What a round's verdicts and explanations say, by subject, scope and detector."""
     shared = (one for one in drift.verdicts_of(session, round_id) if one.scope != "client")
-    return {
-        (one.subject, one.scope_key, one.detector): _told(one)
-        for one in (*shared, *drift.client_verdicts(session, round_id))
+    verdicts = (*shared, *drift.client_verdicts(session, round_id))
+    told: dict[tuple[str, str, str], Numbers] = {
+        (one.subject, one.scope_key, one.detector): _told(one) for one in verdicts
     }
+    for why in drift.explanations_of(session, round_id):
+        told[why.subject, why.scope_key, EXPLANATION] = (why.sentence, why.explained, why.clients)
+    return told
 
 
 def _told(one: Verdict) -> Numbers:

@@ -151,11 +151,14 @@ def test_who_is_served_what_is_asked_by_cohorts(api: VigieApi, service: Scripted
     assert request.url.params.get_list("cohort") == ["hub=EWR", "size=small"]
 
 
-def test_verdicts_and_incidents(api: VigieApi, service: ScriptedService) -> None:
-    service.script.extend([httpx.Response(200, json=[{"id": "v"}]), httpx.Response(200, json=[])])
+def test_verdicts_explanations_and_incidents(api: VigieApi, service: ScriptedService) -> None:
+    answers = ([{"id": "v"}], [{"sentence": "It moved."}], [])
+    service.script.extend(httpx.Response(200, json=answer) for answer in answers)
     assert api.verdicts("round/1") == [{"id": "v"}]
+    assert api.explanations("round/1") == [{"sentence": "It moved."}]
     assert api.incidents(limit=3) == []
-    verdicts, incidents = (request.url.raw_path for request in service.requests)
+    verdicts, explanations, incidents = (request.url.raw_path for request in service.requests)
+    assert explanations == b"/base/v1/federations/stroke/rounds/round%2F1/explanation"
     assert verdicts == b"/base/v1/federations/stroke/rounds/round%2F1/verdicts"
     assert incidents == b"/base/v1/federations/stroke/incidents?limit=3"
 

@@ -126,6 +126,10 @@ class VigieApi:
         except httpx.RequestError as error:
             raise self._wire.unreachable(error) from error
 
+    def explanations(self, round_id: str) -> list[dict[str, Any]]:
+        """Return why subjects drift in a round, with a ``sentence`` each; empty where none does."""
+        return self._send(calls.explanations(round_id))
+
     def incidents(self, *, limit: int = 50) -> list[dict[str, Any]]:
         """Return the newest ``limit`` incidents, newest first."""
         return self._send(calls.incidents(limit))

@@ -124,6 +124,10 @@ class AsyncVigieApi:
         except httpx.RequestError as error:
             raise self._wire.unreachable(error) from error
 
+    async def explanations(self, round_id: str) -> list[dict[str, Any]]:
+        """Return why subjects drift in a round, with a ``sentence`` each; empty where none does."""
+        return await self._send(calls.explanations(round_id))
+
     async def incidents(self, *, limit: int = 50) -> list[dict[str, Any]]:
         """Return the newest ``limit`` incidents, newest first."""
         return await self._send(calls.incidents(limit))

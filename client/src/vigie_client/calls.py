@@ -78,6 +78,11 @@ def progress_events(round_id: str) -> Call[Json]:
     return Call("GET", f"rounds/{_part(round_id)}/progress/events", dict)
 
 
+def explanations(round_id: str) -> Call[list[Json]]:
+    """Ask why subjects drift in a round."""
+    return Call("GET", f"rounds/{_part(round_id)}/explanation", list)
+
+
 def incidents(limit: int) -> Call[list[Json]]:
     """Ask for the newest incidents."""
     return Call("GET", "incidents", list, params={"limit": limit})

@@ -20,6 +20,7 @@ class Service:
         self.rounds: list[dict[str, Any]] = []
         self.incidents: list[dict[str, Any]] = []
         self.verdicts: list[dict[str, Any]] = []
+        self.explanation = [{"sentence": "Log loss rose by 0.12 nats per example in hub=EWR."}]
         self.asked_verdicts = 0
         self.between: list[Callable[[], None]] = []
         self.trouble: list[httpx.Response] = []
@@ -83,6 +84,7 @@ def test_rounds_verdicts_and_incidents_are_told_once_as_they_come(
         "step 2  late 1  evaluate round 2 of run-1: 3 accepted, 1 in quarantine",
         "step 2  judged: 1 drift, 2 stable",
         "step 2    drift: log_loss (cohort hub=EWR), effect 0.123 nats, p 0.00012",
+        "step 2    why: Log loss rose by 0.12 nats per example in hub=EWR.",
         "step 2  incident open: Concept drift (critical, i1)",
         "step 2  incident resolved: Concept drift (critical, i1)",
     ]

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from app.federations.roles import Role
+from app.incidents import replaying
 from tests.rounds import pseudonym
-from tests.unit.drift.explaining.worlds import START, Flights, World
+from tests.unit.drift.explaining.worlds import HOME, START, Flights, World
 
 DRIFT, LAST = 9, 11
 USUAL = Flights()
@@ -99,7 +100,7 @@ def test_a_past_version_that_fitted_this_is_named_and_none_for_what_is_new(world
     assert "as in January 2013, when version 1 was the reference: it had error" in told["sentence"]
 
 
-def test_clients_are_named_to_none_but_those_who_may_read_them(world: World) -> None:
+def test_clients_are_named_to_who_may_read_them_and_until_they_withdraw(world: World) -> None:
     def say(step: int, client: int) -> Flights:
         return Flights(missed=0.95, alarmed=0.9) if step >= DRIFT and client == 5 else USUAL
 
@@ -112,3 +113,14 @@ def test_clients_are_named_to_none_but_those_who_may_read_them(world: World) -> 
     assert named["clients"][0]["client"] == pseudonym(5)
     assert named["clients"][0]["share"] == pytest.approx(1, abs=0.2)
     assert pseudonym(5) not in str(shown)
+    replayed = replaying.replay(world.database, "flights", lambda _done, _all: None)
+    assert (replayed.rounds, replayed.mismatches) == (LAST, [])
+    withdrawn = world.api.post(
+        f"{HOME}/withdrawals",
+        json={"clients": [pseudonym(5)]},
+        headers=world.key_of(Role.OWNER),
+    )
+    assert withdrawn.is_success, withdrawn.text
+    after = world.explained(LAST, "error_rate", role=Role.OWNER)
+    assert pseudonym(5) not in str(after)
+    assert sum(one["share"] for one in after["clients"]) == pytest.approx(1, abs=0.01)
