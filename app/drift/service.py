@@ -10,6 +10,7 @@ from app.drift import repository, shards
 from app.drift.cases import measure, reference_rounds
 from app.drift.evaluating import begin, conclude, stale
 from app.drift.judging import error_budget
+from app.drift.onsets import Series, Timeline, onsets, timeline
 from app.drift.references import freeze_named, freeze_newest, hold
 from app.drift.tables import Evaluation, Reference, Verdict
 from app.drift.verdicts import of_clients
@@ -18,14 +19,18 @@ from app.rounds import service as rounds
 from app.rounds.tables import Round
 
 __all__ = [
+    "Series",
+    "Timeline",
     "begin",
     "conclude",
     "freeze_named",
     "freeze_newest",
     "hold",
     "measure",
+    "onsets",
     "reference_rounds",
     "stale",
+    "timeline",
 ]
 
 
@@ -83,6 +88,11 @@ def recent_rounds_with_verdicts(
         by_round[verdict.round_id].append(verdict)
     judged = rounds.with_ids(session, federation_id, ids)
     return [(round_, by_round[round_.id]) for round_ in judged]
+
+
+def newest_judged_step(session: Session, federation_id: UUID, model: str) -> int | None:
+    """The global step of a model's newest judged round; None before the first."""
+    return repository.newest_judged_step(session, federation_id, model)
 
 
 def references_of(session: Session, federation_id: UUID, model: str) -> list[Reference]:

@@ -76,7 +76,8 @@ def _telling(
         return told_of_test(announcement, federation, settings)
     incident = repository.incident_of_announcement(session, announcement)
     assert incident is not None, "these events are of incidents"
-    return told_of(incident, event, federation, settings)
+    last_time = repository.last_time(session, incident)
+    return told_of(incident, event, federation, settings, last_time)
 
 
 def _alerts(

@@ -1,19 +1,21 @@
 """All queries on incidents, silences, receivers and notices."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, select, update
 
 from app.core.database import insert_unless_there
+from app.drift.service import Series
 from app.drift.tables import Verdict
 from app.incidents.tables import (
     AlertPlan,
     Announcement,
     Channel,
     Incident,
+    IncidentSeries,
     IncidentVerdict,
     Notice,
     Silence,
@@ -45,10 +47,54 @@ def unresolved_of_model(session: Session, federation_id: UUID, model: str) -> li
     return list(session.exec(query.order_by(col(Incident.opened_at)).with_for_update()))
 
 
-def last_of_cause(session: Session, federation_id: UUID, cause: str) -> Incident | None:
-    """The newest incident of a cause, whatever its state."""
-    query = select(Incident).where(Incident.federation_id == federation_id, Incident.cause == cause)
-    return session.exec(query.order_by(col(Incident.opened_at).desc())).first()
+def series_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[IncidentSeries]]:
+    """The series of these incidents, by incident; one without any is left out."""
+    found: dict[UUID, list[IncidentSeries]] = {}
+    query = select(IncidentSeries).where(col(IncidentSeries.incident_id).in_(ids))
+    for row in session.exec(query) if ids else ():
+        found.setdefault(row.incident_id, []).append(row)
+    return found
+
+
+def rename_series(session: Session, federation_id: UUID, client: str, mark: str) -> None:
+    """Have a client's series in a federation's incidents be told of under a mark."""
+    ours = select(Incident.id).where(Incident.federation_id == federation_id)
+    of_client = update(IncidentSeries).where(
+        col(IncidentSeries.incident_id).in_(ours),
+        col(IncidentSeries.scope) == "client",
+        col(IncidentSeries.scope_key) == client,
+    )
+    session.exec(of_client.values(scope_key=mark))
+
+
+def last_resolved(
+    session: Session, federation_id: UUID, model: str, series: Set[Series]
+) -> Incident | None:
+    """The incident that was resolved last among those that had one of these series."""
+    query = (
+        select(Incident, IncidentSeries)
+        .join(IncidentSeries, col(IncidentSeries.incident_id) == col(Incident.id))
+        .where(
+            Incident.federation_id == federation_id,
+            Incident.model == model,
+            Incident.state == "resolved",
+            col(IncidentSeries.subject).in_({one.subject for one in series}),
+        )
+        .order_by(col(Incident.resolved_at).desc(), col(Incident.opened_at).desc())
+    )
+    return next(
+        (
+            incident
+            for incident, row in session.exec(query)
+            if Series(row.scope, row.scope_key, row.subject) in series
+        ),
+        None,
+    )
+
+
+def last_time(session: Session, incident: Incident) -> Incident | None:
+    """The incident that another one recurs of."""
+    return None if incident.recurs_of is None else session.get(Incident, incident.recurs_of)
 
 
 def incident_of(session: Session, federation_id: UUID, incident_id: UUID) -> Incident | None:

@@ -33,9 +33,11 @@ from app.incidents.schemas import (
     FeedbackOut,
     IncidentDetail,
     IncidentOut,
+    LastTimeOut,
     NoticeOut,
     ResolveIn,
     RotateIn,
+    SeriesOut,
     SilenceIn,
     SilenceOut,
     WebhookIn,
@@ -80,7 +82,17 @@ def read_incident(incident_id: UUID, access: Reader, session: ReadSession) -> In
         for verdict in service.verdicts_behind(session, incident)
         if _may_see(access, verdict.scope)
     ]
-    return IncidentDetail(**IncidentOut.before(naming, incident).model_dump(), verdicts=verdicts)
+    last_time = service.last_time(session, incident)
+    series = [
+        SeriesOut.model_validate(one).model_copy(update={"scope_key": naming.of(one.scope_key)})
+        for one in service.series_of(session, incident)
+    ]
+    return IncidentDetail(
+        **IncidentOut.before(naming, incident).model_dump(),
+        last_time=LastTimeOut.model_validate(last_time) if last_time else None,
+        series=series,
+        verdicts=verdicts,
+    )
 
 
 @router.post("/incidents/{incident_id}/acknowledge")

@@ -41,13 +41,17 @@ class IncidentOut(BaseModel):
     family: str
     scope: str
     scope_key: str
-    subject: str = Field(description="What passes its threshold by the most.")
+    subject: str = Field(
+        description="What it is named by: the one feature it traces to, or what moved most."
+    )
     title: str
     state: IncidentState
     severity: Severity
     opened_round: UUID
     opened_step: int
-    onset_step: int = Field(description="Global step of the first drifting round in a row.")
+    onset_step: int = Field(
+        description="Global step of the first of the rounds in a row that were out of stable."
+    )
     last_step: int
     evidence: dict[str, Any]
     opened_at: datetime
@@ -56,7 +60,9 @@ class IncidentOut(BaseModel):
     resolved_at: datetime | None
     resolved_by: str | None
     resolution: str | None
-    previous_incident: UUID | None
+    recurs_of: UUID | None = Field(
+        description="The last one of the same, which was resolved before."
+    )
 
     @classmethod
     def before(cls, naming: Naming, incident: Incident) -> "IncidentOut":
@@ -94,9 +100,35 @@ class IncidentEvent(BaseModel):
         return cls.model_validate({**incident.model_dump(), "cohort": cohort})
 
 
-class IncidentDetail(IncidentOut):
-    """An incident with the verdicts behind it."""
+class LastTimeOut(BaseModel):
+    """How it ended when the same was there before."""
 
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    resolution: str | None
+    resolved_at: datetime | None
+    resolved_by: str | None
+
+
+class SeriesOut(BaseModel):
+    """A subject in a scope that belongs to an incident."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    scope: str
+    scope_key: str
+    subject: str
+    family: str
+    onset_step: int = Field(description="Global step since which it is out of stable.")
+    last_step: int = Field(description="Of the newest round in which it drifted.")
+
+
+class IncidentDetail(IncidentOut):
+    """An incident with its series, the verdicts behind it, and the last time."""
+
+    last_time: LastTimeOut | None
+    series: list[SeriesOut]
     verdicts: list[VerdictOut]
 
 

@@ -48,6 +48,7 @@ class Event(StrEnum):
 
     OPENED = "opened"
     ESCALATED = "escalated"  # it became more severe
+    WORSENED = "worsened"  # a subject of it jumped once more
     UNACKNOWLEDGED = "unacknowledged"  # nobody took it on in time
     RESOLVED = "resolved"
     RETRAINING_REQUESTED = "retraining_requested"
@@ -61,6 +62,7 @@ class WebhookEvent(StrEnum):
 
     OPENED = "incident.opened"
     ESCALATED = "incident.escalated"
+    WORSENED = "incident.worsened"
     UNACKNOWLEDGED = "incident.unacknowledged"
     RESOLVED = "incident.resolved"
     RETRAINING_REQUESTED = "retraining.requested"

@@ -33,17 +33,17 @@ class Incident(SQLModel, table=True):
     federation_id: UUID = Field(foreign_key="federations.id", index=True)
     model: str
     version: str
-    cause: str  # "<model>/<family>/<scope>/<scope key>"
+    cause: str  # "<model>/<family>/<scope>/<scope key>/<subject that led it>/<onset>"
     family: str
     scope: str
     scope_key: str = ""
-    subject: str  # the subject that moved most, relative to its threshold
+    subject: str  # what leads it: the one feature it traces to, or what moved most
     title: str
     state: str = "open"
     severity: str
     opened_round: UUID = Field(foreign_key="rounds.id")
     opened_step: int
-    onset_step: int  # the first of the rounds in a row that drifted
+    onset_step: int  # the first of the rounds in a row that were out of stable
     last_step: int  # the newest round with evidence
     quiet_rounds: int = 0  # rounds in a row without evidence
     evidence: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
@@ -52,8 +52,27 @@ class Incident(SQLModel, table=True):
     acknowledged_by: str | None = None
     resolved_at: datetime | None = Field(default=None, sa_type=Utc)
     resolved_by: str | None = None
-    resolution: str | None = None  # retrained, new_normal, data_fault, false_alarm, subsided
-    previous_incident: UUID | None = None  # the last one of the same cause
+    resolved_step: int | None = None  # the model's newest judged round then
+    resolution: str | None = None  # Resolution
+    recurs_of: UUID | None = None  # the last one of the same series, which was resolved
+
+
+class IncidentSeries(SQLModel, table=True):
+    """A subject in a scope that belongs to an incident: its verdicts are evidence of it."""
+
+    __tablename__ = "incident_series"
+
+    incident_id: UUID = Field(foreign_key="incidents.id", primary_key=True)
+    scope: str = Field(primary_key=True)
+    scope_key: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)
+    family: str
+    onset_step: int
+    last_step: int  # the newest round in which it drifted
+    direction: int = 0  # of its effect then: 1 up, -1 down, 0 not known
+    # How many times its threshold its effect is: what was settled, and since then.
+    level: float | None = None
+    newest: list[float] = Field(default_factory=list, sa_type=Json)
 
 
 class IncidentVerdict(SQLModel, table=True):
@@ -165,7 +184,7 @@ class Announcement(SQLModel, table=True):
     request_id: UUID | None = Field(default=None, foreign_key="retrain_requests.id")
     event: str  # Event
     severity: str  # the incident's at that step
-    step: int = 0  # of the alert plan, where nobody had acknowledged
+    step: int = 0  # of the alert plan, or the global step at which it became worse
     channel: str | None = None  # told to this one alone
     detail: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     at: datetime = Field(sa_type=Utc)

@@ -14,6 +14,7 @@ from app.federations.roles import Permission
 from app.federations.tables import Federation
 from app.incidents import service as incidents
 from app.incidents import silences
+from app.incidents.messages import again
 from app.incidents.notices import is_silent
 from app.incidents.tables import Incident, Silence
 from app.retraining import service as retraining
@@ -40,6 +41,7 @@ class IncidentPage:
     timeline: Sequence[Event]
     silences: Sequence[Silence]  # that hold now
     next_step: str
+    last_time: str | None  # how it ended when the same was there before
     naming: Naming
 
 
@@ -71,6 +73,7 @@ def incident_page(
         *_retraining(requests),
     ]
     at = clock.now()
+    last_time = incidents.last_time(session, incident)
     return IncidentPage(
         federation=federation,
         incident=incident,
@@ -78,6 +81,7 @@ def incident_page(
         timeline=sorted(events, key=lambda event: event.at),
         silences=[silence for silence in matching if silence.starts_at <= at < silence.ends_at],
         next_step=_next_step(incident, requests),
+        last_time=again(last_time) if last_time else None,
         naming=visitor.naming(federation),
     )
 

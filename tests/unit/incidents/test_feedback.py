@@ -19,6 +19,7 @@ KeyOf = Callable[..., dict[str, str]]
 
 def judge(story: Story, step: int, resolution: Resolution, **more: object) -> None:
     """A round opens an incident, which somebody resolves."""
+    story.policy(incidents={"hold_off_rounds": 0})
     story.push(step, verdict(**more))
     incident = next(one for one in story.incidents() if one.state != "resolved")
     service.resolve(story.session, story.federation, incident.id, "Ada", resolution, "seen")
@@ -76,8 +77,9 @@ def test_many_propose_a_larger_effect_and_say_what_it_would_miss(story: Story) -
 
 
 def test_nothing_is_applied(story: Story) -> None:
+    judge(story, 1, Resolution.FALSE_ALARM)
     before = federations.policy_of(story.federation)
-    for step in range(1, 6):
+    for step in range(2, 6):
         judge(story, step, Resolution.FALSE_ALARM)
     assert of(story).proposal is not None
     assert federations.policy_of(story.federation) == before
