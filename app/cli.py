@@ -12,6 +12,7 @@ from app.commands import (
     demo,
     drill,
     federations,
+    incidents,
     policy,
     push,
     rounds,
@@ -39,6 +40,7 @@ cli.add_typer(db.cli, name="db")
 cli.add_typer(audit.cli, name="audit")
 cli.add_typer(federations.cli, name="federations")
 cli.add_typer(policy.cli, name="policy")
+cli.add_typer(incidents.cli, name="incidents")
 cli.add_typer(dashboards.cli, name="dashboards")
 cli.add_typer(drill.cli, name="drill")
 

@@ -10,9 +10,10 @@ from app.core.database import Database, database
 from app.core.outbox import Delivery
 from app.core.settings import settings
 from app.drift import reporting, retention, shards
-from app.incidents import delivery, notices, oncall
+from app.incidents import delivery, notices, oncall, proposals
 from app.incidents import service as incidents
 from app.incidents.alertmanager import post_alerts
+from app.incidents.feedback import PROPOSE
 from app.incidents.notices import ANNOUNCE, ANNOUNCE_REQUEST, DELIVER
 from app.incidents.sending import Limits
 from app.registry import mirroring, promoting, rolling_back
@@ -34,6 +35,7 @@ from workers.schedule import (
 )
 
 LANES = Lanes()
+BACKTEST_ATTEMPTS = 2
 SHARD_ATTEMPTS = 3  # a shard that fails as often is left out of its round
 
 
@@ -73,6 +75,14 @@ EFFECTS: dict[str, Effect] = {
     ),
     shards.CONCLUDE: Local(incidents.on_shards_judged),
     "incidents.on_promotion_applied": Local(incidents.on_promotion_applied),
+    PROPOSE: Local(proposals.on_false_alarm),
+    proposals.BACKTEST: External(
+        proposals.prepare,
+        proposals.perform,
+        proposals.record,
+        proposals.give_up,
+        BACKTEST_ATTEMPTS,
+    ),
     ANNOUNCE: Local(_announce),
     ANNOUNCE_REQUEST: Local(notices.announce_request),
     DELIVER: _deliver(),

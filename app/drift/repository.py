@@ -36,6 +36,18 @@ def reference_in_force(
     return session.exec(query.order_by(col(Reference.number).desc()).limit(1)).first()
 
 
+def reference_before(session: Session, reference: Reference, step: int) -> Reference | None:
+    """The newest reference of the same version, before one, whose rounds end before a step."""
+    query = select(Reference).where(
+        Reference.federation_id == reference.federation_id,
+        Reference.model == reference.model,
+        Reference.version == reference.version,
+        Reference.number < reference.number,
+        Reference.last_step < step,
+    )
+    return session.exec(query.order_by(col(Reference.number).desc()).limit(1)).first()
+
+
 def newest_reference(
     session: Session, federation_id: UUID, model: str, version: str
 ) -> Reference | None:

@@ -11,7 +11,13 @@ from app.drift.cases import measure, reference_rounds
 from app.drift.evaluating import begin, conclude, stale
 from app.drift.judging import error_budget
 from app.drift.onsets import Series, Timeline, onsets, timeline
-from app.drift.references import freeze_named, freeze_newest, hold
+from app.drift.references import (
+    Acceptance,
+    freeze_accepted,
+    freeze_named,
+    freeze_newest,
+    hold,
+)
 from app.drift.tables import Evaluation, Reference, Verdict
 from app.drift.verdicts import of_clients
 from app.federations import service as federations
@@ -19,10 +25,12 @@ from app.rounds import service as rounds
 from app.rounds.tables import Round
 
 __all__ = [
+    "Acceptance",
     "Series",
     "Timeline",
     "begin",
     "conclude",
+    "freeze_accepted",
     "freeze_named",
     "freeze_newest",
     "hold",

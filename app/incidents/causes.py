@@ -1,9 +1,10 @@
 """Which of a round's drifting series belong together, and to which open incident.
 
 Pure decisions; no database. Series of one place (a scope and its key), of one family and of about
-one onset are one cause. So is, whatever the families, what shows in one cohort or client alone, or
-comes with one single feature. What drifts in the whole federation takes in the cohorts that show
-the same subject, or the same family since then, and whatever of the family single clients show.
+one onset are one cause. So is, whatever the families, what shows in one cohort alone, or comes with
+one single feature while all others are still. What drifts in the whole federation takes in the
+cohorts that show the same subject, or the same family since then, and whatever of the family single
+clients show.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,11 +14,12 @@ from typing import Protocol
 from app.drift.service import Series, Timeline
 from app.drift.tables import Verdict
 from app.federations.policy import IncidentPolicy
-from app.incidents.grouping import DRIFT, PARTICIPATION
+from app.incidents.grouping import DRIFT, INSUFFICIENT, PARTICIPATION
 from app.incidents.severity import ratio_of
 
 FEDERATION, COHORT, CLIENT, STABLE = "federation", "cohort", "client", "stable"
 FEATURE = "feature:"
+MOST_APART = 1  # rounds between the onsets of one cause in two families
 Drifting = Mapping[Series, Sequence[Verdict]]
 
 
@@ -91,6 +93,7 @@ class Sorting:
     ) -> None:
         self._onsets, self._rounds, self._policy = onsets, rounds, policy
         self._traced = traced_cohorts(verdicts) if COHORT in policy.scopes else {}
+        self._features = traced_features(verdicts)
         self.causes = [Cause(one.place, one.onset_step, one, dict(one.families)) for one in known]
         for series, drift in drifting_of(verdicts).items():
             self._sort(series, drift)
@@ -163,14 +166,30 @@ class Sorting:
     def _near(self, cause: Cause, onset: int) -> bool:
         return self._rounds.apart(cause.onset_step, onset) <= self._policy.onset_rounds
 
-    @staticmethod
-    def _of_one(cause: Cause, series: Series, family: str) -> bool:
+    def _of_one(self, cause: Cause, series: Series, family: str) -> bool:
         families = {*cause.families.values(), family}
         if len(families) == 1:
             return True
-        if PARTICIPATION in families:
+        apart = self._rounds.apart(cause.onset_step, self._onsets[series])
+        if PARTICIPATION in families or apart > MOST_APART:
             return False
-        return cause.place[0] != FEDERATION or single_feature((*cause.families, series)) is not None
+        feature = single_feature((*cause.families, series))
+        alone = feature is not None and self._features.get(cause.place) == feature
+        return alone or cause.place[0] == COHORT
+
+
+def traced_features(verdicts: Iterable[Verdict]) -> dict[tuple[str, str], str]:
+    """By place, the one feature that drifts there while every other one is still.
+
+    Where others move too, though it is not sure of them, what happens besides is not its doing.
+    """
+    by_place: dict[tuple[str, str], dict[str, list[Verdict]]] = {}
+    for one in verdicts:
+        if one.subject.startswith(FEATURE) and one.outcome != INSUFFICIENT:
+            here = by_place.setdefault((one.scope, one.scope_key), {})
+            here.setdefault(one.subject, []).append(one)
+    found = {place: _alone(features) for place, features in by_place.items()}
+    return {place: feature for place, feature in found.items() if feature is not None}
 
 
 def traced_cohorts(verdicts: Iterable[Verdict]) -> dict[str, str]:
@@ -181,20 +200,21 @@ def traced_cohorts(verdicts: Iterable[Verdict]) -> dict[str, str]:
     """
     by_tag: dict[tuple[str, str], dict[str, list[Verdict]]] = {}
     for one in verdicts:
-        if one.scope == COHORT and one.outcome != "insufficient_evidence":
+        if one.scope == COHORT and one.outcome != INSUFFICIENT:
             tag = (one.subject, one.scope_key.partition("=")[0])
             by_tag.setdefault(tag, {}).setdefault(one.scope_key, []).append(one)
     found: dict[str, tuple[float, str]] = {}
     for (subject, _tag), cohorts in by_tag.items():
-        alone = _alone(cohorts)
+        alone = _alone(cohorts) if len(cohorts) > 1 else None
         if alone is not None:
             ratio = max(ratio_of(one) for one in cohorts[alone])
             found[subject] = max(found.get(subject, (0.0, alone)), (ratio, alone))
     return {subject: cohort for subject, (_ratio, cohort) in found.items()}
 
 
-def _alone(cohorts: Mapping[str, Sequence[Verdict]]) -> str | None:
-    drifting = [key for key, told in cohorts.items() if any(one.outcome == DRIFT for one in told)]
-    others = [one for key, told in cohorts.items() if key not in drifting for one in told]
+def _alone(told: Mapping[str, Sequence[Verdict]]) -> str | None:
+    """The only one with drift, if all others are stable and have moved less than matters."""
+    drifting = [key for key, found in told.items() if any(one.outcome == DRIFT for one in found)]
+    others = [one for key, found in told.items() if key not in drifting for one in found]
     still = all(one.outcome == STABLE and ratio_of(one) < 1 for one in others)
-    return drifting[0] if len(drifting) == 1 and others and still else None
+    return drifting[0] if len(drifting) == 1 and still else None

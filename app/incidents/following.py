@@ -160,7 +160,7 @@ def _add_evidence(judged: Judged, one: Open, cause: Cause) -> None:
         incident.quiet_rounds, incident.last_step = 0, judged.round.global_step
         incident.version = judged.round.version
         incident.subject = evidence.lead.subject
-        if cause.feature is not None:  # what its errors come from is known by now
+        if incident.subject == cause.feature:  # what its errors come from is known by now
             incident.family = evidence.lead.family
         incident.title = evidence.title(incident.onset_step)
         incident.evidence = judged.document(evidence)

@@ -18,6 +18,7 @@ from app.incidents.tables import (
     IncidentSeries,
     IncidentVerdict,
     Notice,
+    PolicyProposal,
     Silence,
     Webhook,
 )
@@ -35,6 +36,18 @@ def unresolved_of_version(
         Incident.state != "resolved",
     )
     return list(session.exec(query.order_by(col(Incident.opened_at)).with_for_update()))
+
+
+def others_open(session: Session, incident: Incident) -> list[Incident]:
+    """What else is not resolved about an incident's version, oldest first."""
+    query = select(Incident).where(
+        Incident.federation_id == incident.federation_id,
+        Incident.model == incident.model,
+        Incident.version == incident.version,
+        Incident.state != "resolved",
+        Incident.id != incident.id,
+    )
+    return list(session.exec(query.order_by(col(Incident.opened_at))))
 
 
 def unresolved_of_model(session: Session, federation_id: UUID, model: str) -> list[Incident]:
@@ -163,6 +176,51 @@ def verdicts_behind(session: Session, incident_id: UUID) -> list[Verdict]:
     )
     order = (col(Verdict.global_step), col(Verdict.scope).desc(), col(Verdict.subject))
     return list(session.exec(query.order_by(*order)))
+
+
+def proposals(
+    session: Session, federation_id: UUID, state: str | None = None
+) -> list[PolicyProposal]:
+    """A federation's proposals, newest first."""
+    query = select(PolicyProposal).where(PolicyProposal.federation_id == federation_id)
+    if state is not None:
+        query = query.where(PolicyProposal.state == state)
+    return list(session.exec(query.order_by(col(PolicyProposal.proposed_at).desc())))
+
+
+def proposal(session: Session, proposal_id: UUID) -> PolicyProposal | None:
+    """A proposal by id alone, for work that a committed row asked for."""
+    return session.get(PolicyProposal, proposal_id)
+
+
+def locked_proposal(
+    session: Session, federation_id: UUID, proposal_id: UUID
+) -> PolicyProposal | None:
+    """A federation's proposal by id, locked."""
+    query = select(PolicyProposal).where(
+        PolicyProposal.id == proposal_id, PolicyProposal.federation_id == federation_id
+    )
+    return session.exec(query.with_for_update()).first()
+
+
+def waiting_proposal(session: Session, federation_id: UUID, field: str) -> PolicyProposal | None:
+    """The proposal on a field that nobody has decided on, locked."""
+    query = select(PolicyProposal).where(
+        PolicyProposal.federation_id == federation_id,
+        PolicyProposal.field == field,
+        PolicyProposal.state == "proposed",
+    )
+    return session.exec(query.with_for_update()).first()
+
+
+def largest_dismissed(session: Session, federation_id: UUID, field: str) -> float:
+    """The largest value of a field that a person dismissed; 0 if none was."""
+    query = select(func.max(PolicyProposal.after)).where(
+        PolicyProposal.federation_id == federation_id,
+        PolicyProposal.field == field,
+        PolicyProposal.state == "dismissed",
+    )
+    return session.exec(query).one() or 0.0
 
 
 def silences_of(session: Session, federation_id: UUID) -> list[Silence]:

@@ -7,13 +7,14 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from app.core.ids import Slug
-from app.drift.schemas import VerdictOut
+from app.drift.schemas import ReferenceOut, VerdictOut
 from app.federations.names import Naming
 from app.federations.schemas import Body
 from app.incidents.states import (
     Event,
     IncidentState,
     NoticeState,
+    ProposalState,
     Resolution,
     Severity,
     WebhookEvent,
@@ -25,9 +26,8 @@ Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", min_length=1, max
 MatcherName = Literal["model", "version", "family", "scope", "scope_key", "subject", "severity"]
 MatcherValue = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=200)]
 Expression = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=200)]
-ByHand = Literal[
-    Resolution.RETRAINED, Resolution.NEW_NORMAL, Resolution.DATA_FAULT, Resolution.FALSE_ALARM
-]
+# As the new normal it is accepted, with a reference that says so.
+ByHand = Literal[Resolution.RETRAINED, Resolution.DATA_FAULT, Resolution.FALSE_ALARM]
 
 
 class IncidentOut(BaseModel):
@@ -136,7 +136,31 @@ class ResolveIn(Body):
     """Why an incident is over."""
 
     resolution: ByHand
-    why: Text = Field(examples=["A carrier changed its schedule; this is the new normal."])
+    why: Text = Field(examples=["The carrier sent local times; it was mended."])
+
+
+class AcceptIn(Body):
+    """Why what an incident is about is the new normal, and from which rounds that is known."""
+
+    why: Text = Field(examples=["A carrier changed its schedule for good."])
+    rounds: list[UUID] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1000,
+        description="Ids of rounds since the onset. Default: the newest.",
+    )
+    also: list[UUID] = Field(
+        default_factory=list,
+        max_length=1000,
+        description="Other open incidents of the version, which are accepted with it.",
+    )
+
+
+class AcceptedOut(BaseModel):
+    """The incident, resolved, and the reference that rounds are judged against from now on."""
+
+    incident: IncidentOut
+    reference: ReferenceOut
 
 
 class SilenceIn(Body):
@@ -344,6 +368,54 @@ class ProposalOut(BaseModel):
     after: float
     false_alarms_spared: int = Field(description="Of those so far.")
     incidents_missed: int = Field(description="That were none, and would not have opened by this.")
+
+
+class PolicyProposalOut(BaseModel):
+    """A change of policy that false alarms speak for, with what it would have done so far."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    model: str
+    detector: str
+    subject: str
+    field: str
+    before: float
+    after: float
+    false_alarms_spared: int = Field(description="Of those so far.")
+    incidents_missed: int = Field(description="That a person confirmed; none, by intention.")
+    state: ProposalState
+    policy_version: int = Field(description="That it would change.")
+    backtest: dict[str, Any] | None = Field(
+        description="Incidents under it beside those there were: opened, spared, same; null until"
+        " it was played."
+    )
+    backtest_error: str | None
+    proposed_at: datetime
+    decided_at: datetime | None
+    decided_by: str | None
+    why: str | None
+
+
+class DecideIn(Body):
+    """Why a proposal is accepted or dismissed."""
+
+    why: Text = Field(examples=["Nobody acts on less."])
+
+
+class FiguresOut(BaseModel):
+    """How incidents were handled over some weeks."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    weeks: int
+    opened: int
+    alerts_per_week: float
+    mean_minutes_to_acknowledge: float | None = Field(description="Null where none was.")
+    mean_minutes_to_resolve: float | None = Field(description="Null where none was.")
+    false_alarm_share: float | None = Field(
+        description="Of the incidents that people resolved; null where they resolved none."
+    )
 
 
 class FeedbackOut(BaseModel):

@@ -87,7 +87,7 @@ def acknowledge(
     Raises:
         IllegalTransitionError: if it is acknowledged or resolved already.
     """
-    incident = _locked(session, federation, incident_id)
+    incident = locked(session, federation, incident_id)
     before = incident.state
     steps.move(incident, IncidentState.ACKNOWLEDGED)
     incident.acknowledged_at, incident.acknowledged_by = clock.now(), actor
@@ -108,7 +108,7 @@ def resolve(
     Raises:
         IllegalTransitionError: if it is resolved already.
     """
-    incident = _locked(session, federation, incident_id)
+    incident = locked(session, federation, incident_id)
     steps.resolve(session, incident, actor, resolution, why)
     return incident
 
@@ -172,7 +172,8 @@ def open_by_severity(session: Session) -> dict[str, int]:
     return repository.open_by_severity(session)
 
 
-def _locked(session: Session, federation: Federation, incident_id: UUID) -> Incident:
+def locked(session: Session, federation: Federation, incident_id: UUID) -> Incident:
+    """A federation's incident by id, to be changed."""
     found = repository.locked(session, federation.id, incident_id)
     if found is None:
         raise NotFoundError("incident", incident_id)

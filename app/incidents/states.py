@@ -68,6 +68,22 @@ class WebhookEvent(StrEnum):
     RETRAINING_REQUESTED = "retraining.requested"
 
 
+class ProposalState(StrEnum):
+    """Where a proposed change of policy is."""
+
+    PROPOSED = "proposed"
+    ACCEPTED = "accepted"
+    DISMISSED = "dismissed"
+
+
+P = ProposalState
+NEXT_OF_PROPOSAL: dict[ProposalState, frozenset[ProposalState]] = {
+    P.PROPOSED: frozenset({P.ACCEPTED, P.DISMISSED}),
+    P.ACCEPTED: frozenset(),
+    P.DISMISSED: frozenset(),
+}
+
+
 class NoticeState(StrEnum):
     """Where a notice is."""
 

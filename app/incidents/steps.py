@@ -3,7 +3,7 @@
 from sqlmodel import Session
 
 from app.audit import service as audit
-from app.core import clock
+from app.core import clock, outbox
 from app.core.states import advance
 from app.drift import service as drift
 from app.incidents import feedback
@@ -43,6 +43,7 @@ def resolve(
     audit_step(session, incident, actor, "resolve", before, why)
     if resolution is Resolution.FALSE_ALARM:
         feedback.note(session, incident, actor)
+        outbox.enqueue(session, feedback.PROPOSE, incident.id)
     announce(session, incident, Event.RESOLVED)
 
 

@@ -101,6 +101,43 @@ class FalseAlarm(SQLModel, table=True):
     by: str
 
 
+class PolicyProposal(SQLModel, table=True):
+    """A change of policy that false alarms speak for; nothing but a person puts it in force."""
+
+    __tablename__ = "policy_proposals"
+    __table_args__ = (
+        CheckConstraint("state IN ('proposed', 'accepted', 'dismissed')", name="state"),
+        # One that waits for a decision a field, whatever races.
+        Index(
+            "uq_policy_proposals_field",
+            "federation_id",
+            "field",
+            unique=True,
+            sqlite_where=text("state = 'proposed'"),
+            postgresql_where=text("state = 'proposed'"),
+        ),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id")
+    model: str
+    detector: str
+    subject: str
+    field: str  # of the policy, dotted
+    before: float
+    after: float
+    false_alarms_spared: int
+    incidents_missed: int
+    state: str = "proposed"
+    policy_version: int  # that it would change
+    backtest: dict[str, Any] | None = Field(default=None, sa_type=Json)  # BacktestOut
+    backtest_error: str | None = None
+    proposed_at: datetime = Field(sa_type=Utc)
+    decided_at: datetime | None = Field(default=None, sa_type=Utc)
+    decided_by: str | None = None
+    why: str | None = None
+
+
 class Silence(SQLModel, table=True):
     """No notices for incidents that match, until it ends."""
 

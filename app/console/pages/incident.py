@@ -12,8 +12,8 @@ from app.drift.tables import Verdict
 from app.federations.names import Naming
 from app.federations.roles import Permission
 from app.federations.tables import Federation
+from app.incidents import accepting, silences
 from app.incidents import service as incidents
-from app.incidents import silences
 from app.incidents.messages import again
 from app.incidents.notices import is_silent
 from app.incidents.tables import Incident, Silence
@@ -41,6 +41,7 @@ class IncidentPage:
     timeline: Sequence[Event]
     silences: Sequence[Silence]  # that hold now
     next_step: str
+    others: Sequence[Incident]  # open about the same version, and accepted only with it
     last_time: str | None  # how it ended when the same was there before
     naming: Naming
 
@@ -81,6 +82,7 @@ def incident_page(
         timeline=sorted(events, key=lambda event: event.at),
         silences=[silence for silence in matching if silence.starts_at <= at < silence.ends_at],
         next_step=_next_step(incident, requests),
+        others=accepting.others_open(session, incident),
         last_time=again(last_time) if last_time else None,
         naming=visitor.naming(federation),
     )

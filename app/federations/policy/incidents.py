@@ -39,7 +39,7 @@ class IncidentPolicy(PolicyPart):
         description="Rounds in a row without evidence that resolve it.",
     )
     onset_rounds: int = Field(
-        default=3,
+        default=2,
         ge=0,
         le=MOST_ROUNDS,
         description="Judged rounds that two onsets may lie apart and still be of one cause.",

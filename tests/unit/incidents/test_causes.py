@@ -62,13 +62,13 @@ def test_subjects_of_a_family_are_one_cause_and_families_are_two() -> None:
     assert (named(concept), named(data)) == (set(RATES), {"score"})
 
 
-@pytest.mark.parametrize(("onset", "causes"), [(37, 1), (36, 2), (12, 2)])
+@pytest.mark.parametrize(("onset", "causes"), [(38, 1), (37, 2), (12, 2)])
 def test_another_onset_is_another_cause(onset: int, causes: int) -> None:
     verdicts = [verdict(subject=name, **DATA) for name in ("feature:hour", "feature:origin")]
     assert len(sort(verdicts, onsets={"feature:hour": onset})) == causes
 
 
-@pytest.mark.parametrize(("onset", "joins"), [(7, True), (13, True), (6, False), (14, False)])
+@pytest.mark.parametrize(("onset", "joins"), [(8, True), (12, True), (7, False), (13, False)])
 def test_a_new_subject_joins_an_open_incident_of_its_onset(onset: int, joins: bool) -> None:
     hour, origin = (verdict(subject=f"feature:{name}", **DATA) for name in ("hour", "origin"))
     known = Known(families=of(hour))
@@ -145,9 +145,17 @@ def test_one_feature_is_one_cause_with_the_errors_that_it_makes() -> None:
     assert (cause.feature, len(cause.drifting)) == ("feature:hour", 3)
 
 
+def test_errors_are_not_one_features_doing_where_others_move_as_well() -> None:
+    moving = stable(subject="feature:origin", effect=0.06, **DATA)
+    verdicts = [verdict(subject="feature:hour", **DATA), verdict(subject="log_loss"), moving]
+    assert len(sort(verdicts)) == 2
+    still = stable(subject="feature:origin", effect=0.04, **DATA)
+    assert len(sort([*verdicts[:2], still])) == 1
+
+
 def test_errors_of_another_onset_are_not_the_features() -> None:
     verdicts = [verdict(subject="feature:hour", **DATA), verdict(subject="log_loss")]
-    assert len(sort(verdicts, onsets={"log_loss": 20})) == 2
+    assert [len(sort(verdicts, onsets={"log_loss": onset})) for onset in (39, 38)] == [1, 2]
 
 
 def test_who_takes_part_is_never_one_cause_with_what_is_said() -> None:
