@@ -12,6 +12,7 @@ from app.commands import (
     demo,
     drill,
     federations,
+    incidents,
     inventory,
     people,
     policy,
@@ -45,6 +46,7 @@ cli.add_typer(audit.cli, name="audit")
 cli.add_typer(federations.cli, name="federations")
 cli.add_typer(people.cli, name="people")
 cli.add_typer(policy.cli, name="policy")
+cli.add_typer(incidents.cli, name="incidents")
 cli.add_typer(dashboards.cli, name="dashboards")
 cli.add_typer(drill.cli, name="drill")
 cli.add_typer(registry.cli, name="registry")

@@ -12,10 +12,11 @@ from app.core.database import Database, database
 from app.core.outbox import MAX_IN_FLIGHT, Delivery
 from app.core.settings import settings
 from app.drift import reporting, retention, shards
-from app.incidents import aftermath, delivery, governance, notices, oncall
+from app.incidents import aftermath, delivery, governance, notices, oncall, proposals
 from app.incidents import service as incidents
 from app.incidents.alertmanager import post_alerts
 from app.incidents.asking import ASSESS
+from app.incidents.feedback import PROPOSE
 from app.incidents.notices import ANNOUNCE, ANNOUNCE_REQUEST, DELIVER
 from app.incidents.sending import Limits
 from app.registry import (
@@ -65,6 +66,7 @@ MLFLOW = Gate(
     "mlflow", is_outage, (*reconciling.CHANGES_ALIASES, training_runs.LOG, mirroring.LOG_CARD)
 )
 RECONCILIATION = uuid4()  # one at a time waits in the lane
+BACKTEST_ATTEMPTS = 2
 SHARD_ATTEMPTS = 3  # a shard that fails as often is left out of its round
 
 
@@ -117,6 +119,14 @@ EFFECTS: dict[str, Effect] = {
     shards.CONCLUDE: Local(incidents.on_shards_judged),
     "incidents.on_promotion_applied": Local(incidents.on_promotion_applied),
     ASSESS: Local(aftermath.assess),
+    PROPOSE: Local(proposals.on_false_alarm),
+    proposals.BACKTEST: External(
+        proposals.prepare,
+        proposals.perform,
+        proposals.record,
+        proposals.give_up,
+        BACKTEST_ATTEMPTS,
+    ),
     ANNOUNCE: Local(_announce),
     deviations.ANNOUNCE: Local(governance.announce_deviation),
     inventory.REMIND: Local(governance.announce_review),

@@ -10,7 +10,7 @@ from alembic import op
 from app.core.database import Json, Utc
 
 revision = "0010"
-down_revision = "0007"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

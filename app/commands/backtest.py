@@ -99,6 +99,7 @@ def _line(incident: "Incident") -> dict[str, object]:
         "severity": incident.severity,
         "cause": incident.cause,
         "title": incident.title,
+        "resolution": incident.resolution,
     }
 
 

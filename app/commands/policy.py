@@ -160,6 +160,74 @@ def defaults() -> None:
     typer.echo(commented_defaults(), nl=False)
 
 
+@cli.command()
+def proposals(
+    federation: Federation, key: Key, url: Url = DEFAULT_URL, as_json: Json = False
+) -> None:
+    """List the changes that false alarms speak for, each with what it would have done so far.
+
+    For example:
+
+        vigie policy proposals -f flights
+    """
+    with _service(url, key, federation) as service:
+        found = service.proposals()
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for one in found:
+        typer.echo(f"{one['id']}  {one['state']}: {one['field']} {one['before']} -> {one['after']}")
+        typer.echo(f"  spares {one['false_alarms_spared']} false alarms; {_backtest(one)}")
+
+
+@cli.command()
+def accept(
+    proposal: Annotated[str, typer.Argument(help="The proposal's id.")],
+    federation: Federation,
+    key: Key,
+    why: Annotated[str, typer.Option(help="Goes into the history.")],
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Put a proposed change in force, under your name.
+
+    For example:
+
+        vigie policy accept 0d6f3f0e-64f2-4a55-8a53-2f6d1f9c1b7e -f flights --why "nobody acts"
+    """
+    with _service(url, key, federation) as service:
+        done = service.decide(proposal, "accept", why)
+    typer.echo(f"{done['field']} is {done['after']} from now on.")
+
+
+@cli.command()
+def dismiss(
+    proposal: Annotated[str, typer.Argument(help="The proposal's id.")],
+    federation: Federation,
+    key: Key,
+    why: Annotated[str, typer.Option(help="Kept with it.")],
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Let a proposed change be; the same is not proposed again.
+
+    For example:
+
+        vigie policy dismiss 0d6f3f0e-64f2-4a55-8a53-2f6d1f9c1b7e -f flights --why "a holiday"
+    """
+    with _service(url, key, federation) as service:
+        done = service.decide(proposal, "dismiss", why)
+    typer.echo(f"{done['field']} stays at {done['before']}.")
+
+
+def _backtest(proposal: dict[str, Any]) -> str:
+    if proposal["backtest"] is None:
+        return proposal["backtest_error"] or "its backtest is under way"
+    counts = proposal["backtest"]["counts"]
+    return (
+        f"of {proposal['backtest']['rounds']} rounds: would spare {counts['spared']} incidents,"
+        f" open {counts['opened']} others, {counts['same']} are the same"
+    )
+
+
 @contextmanager
 def _service(url: str, key: str, federation: str) -> Iterator["PolicyService"]:
     """The federation's policy; whatever goes wrong ends the command, as `connected` has it."""

@@ -16,6 +16,7 @@ Json = dict[str, Any]
 _TOLD = {
     "policy_changed": "`vigie policy diff` shows what your file would change now.",
     "policy_too_large": "Nothing was changed.",
+    "backtest_pending": "Nothing was changed.",
 }
 
 
@@ -63,6 +64,15 @@ class PolicyService:
         body = _IfMatch(canonical(dict(written)), version=version)
         params = {"why": why} if why else None
         return self._ask(Call("PUT", "policy", _version, body, params))
+
+    def proposals(self) -> list[Json]:
+        """The changes that false alarms speak for, newest first."""
+        return self._ask(Call("GET", "policy/proposals", list))
+
+    def decide(self, proposal: str, verb: str, why: str) -> Json:
+        """Accept or dismiss one of them."""
+        body = Body(canonical({"why": why}))
+        return self._ask(Call("POST", f"policy/proposals/{proposal}/{verb}", dict, body))
 
     def _ask(self, call: Call[T]) -> T:
         try:

@@ -1,7 +1,7 @@
 """The console's pages and forms."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Response
@@ -16,6 +16,7 @@ from app.console.pages.federation import federation_page
 from app.console.pages.incident import incident_page
 from app.console.pages.overview import overview
 from app.console.pages.promotion import promotion_page
+from app.console.pages.proposals import proposals_page
 from app.console.pages.round import round_page
 from app.console.rendering import STATIC, page, static_file
 from app.console.routes import SEE_OTHER, ConsoleRoute
@@ -26,9 +27,9 @@ from app.core.http import ReadSession, SettingsDep, WriteSession
 from app.core.ids import Slug
 from app.drift import report_router
 from app.federations.roles import Permission
+from app.incidents import accepting, proposals, silences
 from app.incidents import service as incidents
-from app.incidents import silences
-from app.incidents.schemas import ByHand, SilenceIn
+from app.incidents.schemas import AcceptIn, ByHand, SilenceIn
 from app.registry import service as registry
 from app.retraining import service as retraining
 from app.rounds import service as rounds
@@ -42,6 +43,8 @@ router.include_router(account)
 
 Reader = Annotated[Visitor, Depends(reader)]
 Handler = Annotated[Visitor, Depends(form_of(Permission.HANDLE_INCIDENTS))]
+Freezer = Annotated[Visitor, Depends(form_of(Permission.FREEZE_REFERENCES))]
+Setter = Annotated[Visitor, Depends(form_of(Permission.SET_POLICY))]
 Requester = Annotated[Visitor, Depends(form_of(Permission.REQUEST_RETRAINING))]
 Decider = Annotated[Visitor, Depends(form_of(Permission.DECIDE_PROMOTIONS))]
 
@@ -130,6 +133,21 @@ def resolve(
     return _to(f"/f/{federation}/incidents/{incident_id}")
 
 
+@router.post("/f/{federation}/incidents/{incident_id}/accept")
+def accept(
+    federation: Slug,
+    incident_id: UUID,
+    why: Reason,
+    visitor: Freezer,
+    session: WriteSession,
+    also: Annotated[list[UUID] | None, Form(max_length=1000)] = None,
+) -> Response:
+    """Take what an incident is about for the new normal."""
+    row = visitor.federation(session, federation)
+    accepting.accept(session, row, incident_id, AcceptIn(why=why, also=also or []), visitor.name)
+    return _to(f"/f/{federation}/incidents/{incident_id}")
+
+
 @router.post("/f/{federation}/incidents/{incident_id}/silence")
 def silence(
     federation: Slug,
@@ -154,6 +172,29 @@ def silence(
     )
     silences.silence(session, row, body, visitor.name)
     return _to(f"/f/{federation}/incidents/{incident_id}")
+
+
+@router.get("/f/{federation}/proposals")
+def show_proposals(federation: Slug, visitor: Reader, session: ReadSession) -> Response:
+    """What false alarms speak for."""
+    row = visitor.federation(session, federation)
+    return page("proposals.html", visitor=visitor, it=proposals_page(session, row))
+
+
+@router.post("/f/{federation}/proposals/{proposal_id}")
+def decide_on_proposal(
+    federation: Slug,
+    proposal_id: UUID,
+    verdict: Annotated[Literal["accept", "dismiss"], Form()],
+    why: Reason,
+    visitor: Setter,
+    session: WriteSession,
+) -> Response:
+    """Put a proposed change of policy in force, or let it be."""
+    row = visitor.federation(session, federation)
+    decide = proposals.accept if verdict == "accept" else proposals.dismiss
+    decide(session, row, proposal_id, why, visitor.name)
+    return _to(f"/f/{federation}/proposals")
 
 
 @router.post("/f/{federation}/retrain")

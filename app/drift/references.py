@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from app.audit import service as audit
 from app.core import clock
 from app.core.database import one_at_a_time
 from app.drift import repository
-from app.drift.errors import TooFewRoundsError
+from app.drift.errors import RoundsBeforeOnsetError, TooFewRoundsError, TooFewRoundsYetError
 from app.drift.tables import Reference
 from app.federations import service as federations
 from app.federations.policy import ReferencePolicy
@@ -68,17 +69,66 @@ def freeze_newest(
     return _freeze(session, federation, version, measured[-policy.most_rounds :], actor)
 
 
+@dataclass(frozen=True)
+class Acceptance:
+    """What is accepted as the new normal: a version's state since an onset, for an incident."""
+
+    model: str
+    version: str
+    onset_step: int
+    incident_id: UUID
+    why: str
+
+
+def freeze_accepted(
+    session: Session,
+    federation: Federation,
+    accepted: Acceptance,
+    round_ids: Sequence[UUID] | None,
+    actor: str,
+) -> Reference:
+    """Freeze a version's reference anew from rounds since an onset: named ones, or the newest.
+
+    Only rounds after its last one are judged against it, so it never holds one under test.
+
+    Raises:
+        RoundsBeforeOnsetError: if a named round is older than the onset.
+        TooFewRoundsError: if fewer than five of the named ones measured the version.
+        TooFewRoundsYetError: if fewer than the policy's number measured it since the onset.
+    """
+    hold(session, federation.id, accepted.model)
+    measured = rounds.measuring(session, federation.id, accepted.model, accepted.version)
+    since = [round_ for round_ in measured if round_.global_step >= accepted.onset_step]
+    if round_ids is None:
+        policy = _policy(federation)
+        needed = min(policy.rounds, policy.most_rounds)
+        if len(since) < needed:
+            raise TooFewRoundsYetError(len(since), needed, accepted.onset_step, LEAST_ROUNDS)
+        chosen = since[-policy.most_rounds :]
+    else:
+        named = [round_ for round_ in measured if round_.id in set(round_ids)]
+        if any(round_.global_step < accepted.onset_step for round_ in named):
+            raise RoundsBeforeOnsetError(accepted.onset_step)
+        if len(named) < LEAST_ROUNDS:
+            raise TooFewRoundsError(len(named), LEAST_ROUNDS)
+        chosen = named
+    return _freeze(session, federation, accepted.version, chosen, actor, accepted)
+
+
 def in_force(session: Session, federation: Federation, round_: Round) -> Reference | None:
     """The reference that a round may be judged against.
 
     A version without one gets it by itself as soon as the policy's number of rounds measured it. A
-    round of the reference, or before its end, is not judged against it.
+    round of the reference, or before its end, is not judged against it, but against the newest one
+    before that ended earlier: so what was judged once is judged alike when it is corrected.
     """
-    found = repository.reference_in_force(
-        session, federation.id, round_.model, round_.version
-    ) or _freeze_when_ready(session, federation, round_)
+    newest = repository.reference_in_force(session, federation.id, round_.model, round_.version)
+    if newest is None:
+        newest = _freeze_when_ready(session, federation, round_)
     # A round that overtook one of the reference's own finds it made just now, and is judged too.
-    return found if found is not None and round_.global_step > found.last_step else None
+    if newest is None or round_.global_step > newest.last_step:
+        return newest
+    return repository.reference_before(session, newest, round_.global_step)
 
 
 def _freeze_when_ready(session: Session, federation: Federation, round_: Round) -> Reference | None:
@@ -99,6 +149,7 @@ def _freeze(
     version: str,
     named: Sequence[Round],
     actor: str,
+    accepted: Acceptance | None = None,
 ) -> Reference:
     model = named[0].model
     retired = repository.reference_in_force(session, federation.id, model, version)
@@ -116,6 +167,9 @@ def _freeze(
         sha256=_content_hash(named),
         frozen_at=clock.now(),
         frozen_by=actor,
+        parent=retired.id if retired else None,
+        incident_id=accepted.incident_id if accepted else None,
+        why=accepted.why if accepted else None,
     )
     session.add(reference)
     session.flush()
@@ -133,6 +187,7 @@ def _freeze(
             "rounds": reference.round_ids,
             "sha256": reference.sha256,
         },
+        why=reference.why,
     )
     return reference
 

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import extract, func
+from sqlalchemy import extract, func, true
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, delete, select, update
 
 from app.drift.tables import (
@@ -18,6 +19,7 @@ from app.drift.tables import (
 )
 from app.rounds.tables import Round
 
+MOST_NAMED = 500  # in one query: databases take only so many parameters
 # As rounds are ordered: by what they say of themselves, and not by when they came.
 STATES_IN_ORDER = (
     col(StreamState.global_step),
@@ -37,6 +39,18 @@ def reference_in_force(
         Reference.model == model,
         Reference.version == version,
         col(Reference.retired_at).is_(None),
+    )
+    return session.exec(query.order_by(col(Reference.number).desc()).limit(1)).first()
+
+
+def reference_before(session: Session, reference: Reference, step: int) -> Reference | None:
+    """The newest reference of the same version, before one, whose rounds end before a step."""
+    query = select(Reference).where(
+        Reference.federation_id == reference.federation_id,
+        Reference.model == reference.model,
+        Reference.version == reference.version,
+        Reference.number < reference.number,
+        Reference.last_step < step,
     )
     return session.exec(query.order_by(col(Reference.number).desc()).limit(1)).first()
 
@@ -276,6 +290,60 @@ def judged_round_ids(
         .limit(count)
     )
     return list(session.exec(query))
+
+
+def judged_steps(
+    session: Session, federation_id: UUID, model: str, last_step: int, count: int
+) -> list[int]:
+    """The global steps of a model's newest judged rounds, up to one; newest first."""
+    query = (
+        select(Evaluation.global_step)
+        .where(
+            Evaluation.federation_id == federation_id,
+            Evaluation.model == model,
+            Evaluation.global_step <= last_step,
+            col(Evaluation.superseded_at).is_(None),
+        )
+        .distinct()
+    )
+    return list(session.exec(query.order_by(col(Evaluation.global_step).desc()).limit(count)))
+
+
+def newest_judged_step(session: Session, federation_id: UUID, model: str) -> int | None:
+    """The global step of a model's newest judged round."""
+    query = select(func.max(Evaluation.global_step)).where(
+        Evaluation.federation_id == federation_id,
+        Evaluation.model == model,
+        col(Evaluation.superseded_at).is_(None),
+    )
+    return session.exec(query).one()
+
+
+def outcomes(
+    session: Session, verdicts: Sequence[Verdict], since_step: int
+) -> list[tuple[str, str, str, int, str]]:
+    """Subject, scope, key, step and outcome of what was said of these verdicts' subjects before.
+
+    The verdicts are of one round; what is answered may hold other scopes of the same subjects, too.
+    """
+    first, keys = verdicts[0], {one.scope_key for one in verdicts}
+    query = columns(
+        col(Verdict.subject),
+        col(Verdict.scope),
+        col(Verdict.scope_key),
+        col(Verdict.global_step),
+        col(Verdict.outcome),
+    ).where(
+        col(Verdict.federation_id) == first.federation_id,
+        col(Verdict.model) == first.model,
+        col(Verdict.reference_id) == first.reference_id,
+        col(Verdict.subject).in_({one.subject for one in verdicts}),
+        col(Verdict.scope_key).in_(keys) if len(keys) <= MOST_NAMED else true(),
+        col(Verdict.global_step) >= since_step,
+        col(Verdict.global_step) < first.global_step,
+        col(Verdict.superseded_at).is_(None),
+    )
+    return [(*row,) for row in session.execute(query)]
 
 
 def series(

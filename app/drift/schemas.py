@@ -39,6 +39,9 @@ class ReferenceOut(BaseModel):
     sha256: str
     frozen_at: datetime
     frozen_by: str
+    parent: UUID | None = Field(description="The reference that it took the place of.")
+    incident_id: UUID | None = Field(description="The incident that was accepted with it.")
+    why: str | None
     retired_at: datetime | None
     withdrawn: int = Field(description="How many of its clients withdrew since.")
 

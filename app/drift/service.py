@@ -13,7 +13,14 @@ from app.drift.explaining.service import fitting_version
 from app.drift.explaining.service import of_round as explanations_of
 from app.drift.explaining.service import of_verdict as explanation_of
 from app.drift.judging import error_budget
-from app.drift.references import freeze_named, freeze_newest, hold
+from app.drift.onsets import Series, Timeline, onsets, timeline
+from app.drift.references import (
+    Acceptance,
+    freeze_accepted,
+    freeze_named,
+    freeze_newest,
+    hold,
+)
 from app.drift.tables import Evaluation, Reference, Verdict
 from app.drift.verdicts import of_clients
 from app.federations import service as federations
@@ -21,17 +28,23 @@ from app.rounds import service as rounds
 from app.rounds.tables import Round
 
 __all__ = [
+    "Acceptance",
+    "Series",
+    "Timeline",
     "begin",
     "conclude",
     "explanation_of",
     "explanations_of",
     "fitting_version",
+    "freeze_accepted",
     "freeze_named",
     "freeze_newest",
     "hold",
     "measure",
+    "onsets",
     "reference_rounds",
     "stale",
+    "timeline",
 ]
 
 
@@ -89,6 +102,11 @@ def recent_rounds_with_verdicts(
         by_round[verdict.round_id].append(verdict)
     judged = rounds.with_ids(session, federation_id, ids)
     return [(round_, by_round[round_.id]) for round_ in judged]
+
+
+def newest_judged_step(session: Session, federation_id: UUID, model: str) -> int | None:
+    """The global step of a model's newest judged round; None before the first."""
+    return repository.newest_judged_step(session, federation_id, model)
 
 
 def references_of(session: Session, federation_id: UUID, model: str) -> list[Reference]:

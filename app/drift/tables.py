@@ -31,6 +31,9 @@ class Reference(SQLModel, table=True):
     sha256: str  # of the rounds' ids and body hashes: what the baseline was made from
     frozen_at: datetime = Field(sa_type=Utc)
     frozen_by: str
+    parent: UUID | None = None  # the one that it took the place of
+    incident_id: UUID | None = None  # whose state it has for the new normal
+    why: str | None = None
     retired_at: datetime | None = Field(default=None, sa_type=Utc)
     # How many of its clients withdrew later: it is without them since.
     withdrawn: int = Field(default=0, sa_column_kwargs={"server_default": "0"})

@@ -44,7 +44,7 @@ def ask_again(session: Session) -> None:
         if decided and decided[0].answer == Answer.QUIET_HOURS:
             locked = repository.locked(session, federation.id, incident.id)
             if locked is not None and locked.state != IncidentState.RESOLVED:
-                retraining.consider(session, federation, ask_of(locked))
+                retraining.consider(session, federation, ask_of(session, locked))
 
 
 def _close(
@@ -59,8 +59,7 @@ def _close(
 def _reopen(session: Session, incident: Incident, outcome: RetrainingOutcome) -> None:
     """Open it again if retraining was what closed it, and no later one has its cause."""
     closed = incident.resolution == Resolution.RETRAINED
-    last = repository.last_of_cause(session, incident.federation_id, incident.cause)
-    if closed and last is not None and last.id == incident.id:
+    if closed and not repository.has_recurred(session, incident):
         service.reopen(session, incident, f"version {outcome.result_version}", outcome.why)
 
 

@@ -6,22 +6,25 @@ from sqlmodel import Session
 
 from app.core import outbox
 from app.federations import service as federations
+from app.incidents import repository
 from app.incidents.tables import Incident
 from app.retraining import service as retraining
 from app.retraining.service import RetrainAsk
 from app.rounds.tables import Round
 
 ASSESS = "incidents.assess_retraining"
+CONCEPT = "concept"
 TOLD = ("subject", "effect", "effect_unit", "threshold", "detector", "q_value")
 
 
-def ask_of(incident: Incident) -> RetrainAsk:
-    """What an incident asks for, and why."""
+def ask_of(session: Session, incident: Incident) -> RetrainAsk:
+    """What an incident asks for, and why; retraining may mend what shows in errors or labels."""
+    families = {one.family for one in repository.series_of(session, [incident.id])[incident.id]}
     return RetrainAsk(
         model=incident.model,
         base_version=incident.version,
         severity=incident.severity,
-        family=incident.family,
+        family=CONCEPT if CONCEPT in families else incident.family,
         step=incident.last_step,
         reason=incident.title,
         incident_id=incident.id,

@@ -121,7 +121,13 @@ def unresolved_alerts(session: Session, settings: Settings) -> list[dict[str, An
     silences = repository.silences_in_force(session, ids, clock.now())
     names = {federation_id: federations.get(session, federation_id).name for federation_id in ids}
     return [
-        alert_of(incident, name, told_of(incident, Event.OPENED, name, settings))
+        alert_of(
+            incident,
+            name,
+            told_of(
+                incident, Event.OPENED, name, settings, repository.last_time(session, incident)
+            ),
+        )
         for incident in incidents
         if not is_silent(incident, silences) and (name := names[incident.federation_id])
     ]

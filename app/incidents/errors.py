@@ -1,6 +1,43 @@
 """What can be refused of incidents, silences and receivers."""
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from app.core.errors import DomainError, ErrorKind
+
+
+class OthersOpenError(DomainError):
+    """A new reference would take more for normal than what was asked for."""
+
+    code = "other_incidents_open"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, others: Sequence[tuple[UUID, str]]) -> None:
+        listed = "; ".join(f"{title} ({incident_id})" for incident_id, title in others[:10])
+        super().__init__(
+            "The reference is frozen as a whole, so that this would be accepted as well: "
+            f"{listed}. Resolve them first, or name their ids in `also`."
+        )
+
+
+class BacktestPendingError(DomainError):
+    """Nobody knows yet what a proposed policy would do."""
+
+    code = "backtest_pending"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, error: str | None) -> None:
+        failed = f" It failed: {error}. Look for proposals again." if error else " Try again soon."
+        super().__init__(f"The backtest of this proposal is not there yet.{failed}")
+
+
+class BacktestFailedError(DomainError):
+    """A backtest that ended without an answer."""
+
+    code = "backtest_failed"
+
+    def __init__(self, said: str) -> None:
+        super().__init__(f"The backtest ended without an answer; the last it said: {said}")
 
 
 class InvalidChannelError(DomainError):

@@ -13,7 +13,7 @@ from app.incidents.tables import Incident
 
 def explained(session: Session, evidence: Evidence) -> dict[str, Any]:
     """The evidence, with why its strongest subject drifts as everybody may know it."""
-    explanation = drift.explanation_of(session, evidence.strongest)
+    explanation = drift.explanation_of(session, evidence.lead)
     if explanation is None:
         return evidence.document()
     told = {"sentence": explanation.sentence, **explanation.explained}

@@ -12,6 +12,8 @@ from sqlmodel import Session, col, select
 from app.drift.tables import Verdict
 from app.incidents.tables import Incident, IncidentVerdict, Notice
 
+CONFIRMED = ("retrained", "new_normal", "data_fault")
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -39,7 +41,7 @@ def judged_by_people(session: Session, federation_id: UUID) -> list[Judged]:
         session,
         col(Incident.federation_id) == federation_id,
         col(Incident.state) == "resolved",
-        col(Incident.resolution).in_(("new_normal", "data_fault", "false_alarm", "retrained")),
+        col(Incident.resolution).in_((*CONFIRMED, "false_alarm")),
     )
 
 
@@ -90,9 +92,38 @@ def time_to_resolve(session: Session) -> Span:
     return _span(session, col(Incident.resolved_at))
 
 
-def _span(session: Session, end: "Mapped[datetime | None]") -> Span:
+@dataclass(frozen=True)
+class Handled:
+    """What became of the incidents of a while."""
+
+    opened: int
+    false_alarms: int
+    confirmed: int
+    to_acknowledge: Span
+    to_resolve: Span
+
+
+def handled_since(session: Session, federation_id: UUID, since: datetime) -> Handled:
+    """What became of a federation's incidents that were opened since a time."""
+    ours = (col(Incident.federation_id) == federation_id, col(Incident.opened_at) >= since)
+    counted = select(func.coalesce(Incident.resolution, ""), func.count()).where(*ours)
+    by_resolution = dict(session.exec(counted.group_by(Incident.resolution)).all())
+    return Handled(
+        opened=sum(by_resolution.values()),
+        false_alarms=by_resolution.get("false_alarm", 0),
+        confirmed=sum(by_resolution.get(one, 0) for one in CONFIRMED),
+        to_acknowledge=_span(session, col(Incident.acknowledged_at), *ours),
+        to_resolve=_span(session, col(Incident.resolved_at), *ours),
+    )
+
+
+def _span(
+    session: Session, end: "Mapped[datetime | None]", *conditions: ColumnElement[bool]
+) -> Span:
     seconds = extract("epoch", end) - extract("epoch", col(Incident.opened_at))
-    query = select(func.count(), func.coalesce(func.sum(seconds), 0)).where(end.is_not(None))
+    query = select(func.count(), func.coalesce(func.sum(seconds), 0)).where(
+        end.is_not(None), *conditions
+    )
     count, total = session.exec(query).one()
     return Span(count, float(total))
 

@@ -1,8 +1,6 @@
-"""Verdicts of one cause become one incident: what belongs together, and how bad it is.
+"""What a round says for one cause: how bad it is, what it is called, and what is kept of it.
 
-Pure decisions on verdicts; no database. A cause is a family of subjects in one scope. What drifts
-in the whole federation is one cause, and its cohorts' and clients' verdicts of that family belong
-to it; a cohort or client that drifts alone is a cause of its own.
+Pure decisions on verdicts; no database. Which verdicts are of one cause is said in `causes.py`.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -10,51 +8,44 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.drift.tables import Verdict
-from app.federations.policy import IncidentPolicy, Policy
+from app.federations.policy import Policy
+from app.incidents.severity import Weighed, ratio_of, weigh
 from app.incidents.states import Severity
 
 DRIFT, INSUFFICIENT = "drift", "insufficient_evidence"
 PARTICIPATION = "participation"
 ERRORS = frozenset({"log_loss", "error_rate", "forgetting"})  # which are better the lower they are
-
-
-@dataclass(frozen=True)
-class Cause:
-    """What an incident is about."""
-
-    family: str
-    scope: str
-    scope_key: str
-
-    def key(self, model: str) -> str:
-        """The text that makes an incident's cause unique within a federation."""
-        return f"{model}/{self.family}/{self.scope}/{self.scope_key}"
+COUNTED = ("moved", "drifting", "judged")
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a round says for a cause: its drifting verdicts, the strongest first.
+    """What a round says for one cause: its drifting verdicts, and those that drift beside it.
 
-    Of `clients_judged` on the strongest subject, `clients_moved` counts those in which it moved the
-    same way by a practical effect, `clients_drifting` those in which it is a drift of its own.
+    `verdicts` are in the cause's own scope, the one that passes its threshold by the most first.
+    `led_by` is the subject that it is named by.
     """
 
-    cause: Cause
+    scope: str
+    scope_key: str
+    led_by: str
     verdicts: Sequence[Verdict]
-    absorbed: Sequence[Verdict]
-    clients_moved: int
-    clients_drifting: int
-    clients_judged: int
+    beside: Sequence[Verdict]
 
     @property
     def behind(self) -> Sequence[Verdict]:
-        """Every verdict that is evidence: the cause's own, and the narrower ones it absorbs."""
-        return [*self.verdicts, *self.absorbed]
+        """Every verdict that is evidence."""
+        return [*self.verdicts, *self.beside]
 
     @property
     def strongest(self) -> Verdict:
         """The verdict that passes its threshold by the most."""
         return self.verdicts[0]
+
+    @property
+    def lead(self) -> Verdict:
+        """The strongest verdict on the subject that it is named by."""
+        return next((one for one in self.verdicts if one.subject == self.led_by), self.strongest)
 
     @property
     def ratio(self) -> float:
@@ -67,120 +58,84 @@ class Evidence:
         errors = [verdict.effect or 0.0 for verdict in self.verdicts if verdict.subject in ERRORS]
         return bool(errors) and max(errors) < 0
 
-    def severity(self, policy: Policy, model: str) -> Severity:
-        """Critical for a large effect in the whole federation, unless the policy says otherwise.
+    def weighed(self, policy: Policy, criticality: str) -> Weighed:
+        """What speaks for it being serious."""
+        return weigh(self.strongest, policy.incidents, criticality)
+
+    def severity(self, policy: Policy, model: str, criticality: str) -> Severity:
+        """By effect, breadth, confidence and criticality, unless the policy says otherwise.
 
         Who takes part only informs, and so does a model that errs less.
         """
         said = policy.drift.subject(self.strongest.subject).severity
-        found = self._severity(policy.incidents) if said is None else Severity(said)
+        if said is not None:
+            found = Severity(said)
+        elif self.strongest.family == PARTICIPATION or self.improves:
+            found = Severity.INFO
+        else:
+            found = self.weighed(policy, criticality).severity
         return Severity(policy.incidents.at_least(model, found.value))
-
-    def _severity(self, policy: IncidentPolicy) -> Severity:
-        if self.cause.family == PARTICIPATION or self.improves:
-            return Severity.INFO
-        if self.cause.scope == "federation" and self.ratio >= policy.critical_ratio:
-            return Severity.CRITICAL
-        return Severity.WARNING
 
     def title(self, onset_step: int) -> str:
         """A plain sentence for people; it names no client of a wider scope."""
-        subjects = sorted({verdict.subject for verdict in self.verdicts} - {self.strongest.subject})
-        more = f" and {len(subjects)} more" if subjects else ""
-        where = {"federation": "", "cohort": f" in {self.cause.scope_key}"}.get(
-            self.cause.scope, " at one client"
-        )
-        breadth = (
-            f" at {self.clients_moved} of {self.clients_judged} clients"
-            if self.cause.scope == "federation" and self.clients_judged
-            else ""
-        )
-        movement = _movement(self.strongest.explanation)
+        wider = (one for one in self.beside if one.scope == "federation")
+        others = {one.subject for one in (*self.verdicts, *wider)} - {self.lead.subject}
+        more = f" and {len(others)} more" if others else ""
+        moved, judged = self._told("clients_moved"), self._told("clients_judged")
+        wide = self.scope == "federation" and judged
+        breadth = f" at {moved} of {judged} clients" if wide else ""
         return (
-            f"Drift in {self.strongest.subject}{more}{where}{breadth}"
-            f" since step {onset_step}{movement}"
+            f"Drift in {self.lead.subject}{more}{self._where()}{breadth}"
+            f" since step {onset_step}{_movement(self.lead.explanation)}"
         )
 
     def document(self) -> dict[str, Any]:
         """The structured evidence that an incident keeps."""
+        told = self.lead.explanation
         return {
             "subjects": [_line(verdict) for verdict in self.verdicts],
-            "clients_moved": self.clients_moved,
-            "clients_drifting": self.clients_drifting,
-            "clients_judged": self.clients_judged,
-            "within_client": self.strongest.explanation.get("within_client"),
-            "participation_mix": self.strongest.explanation.get("participation_mix"),
-            "pooled_change": self.strongest.explanation.get("pooled_change"),
+            **{f"clients_{what}": self._told(f"clients_{what}") for what in COUNTED},
+            "within_client": told.get("within_client"),
+            "participation_mix": told.get("participation_mix"),
+            "pooled_change": told.get("pooled_change"),
         }
 
+    def _told(self, what: str) -> int:
+        """What the lead says of how many clients; 0 where it says nothing."""
+        return int(self.lead.explanation.get(what, 0))
 
-def evidence_of(verdicts: Sequence[Verdict]) -> dict[Cause, Evidence]:
-    """Every cause that a round's verdicts speak for, in every scope."""
-    groups: dict[Cause, list[Verdict]] = {}
-    for verdict in verdicts:
-        if verdict.outcome == DRIFT:
-            cause = Cause(verdict.family, verdict.scope, verdict.scope_key)
-            groups.setdefault(cause, []).append(verdict)
-    return {cause: _evidence(cause, group, verdicts) for cause, group in groups.items()}
+    def _where(self) -> str:
+        if self.scope == "federation":
+            return ""
+        others = {one.scope_key for one in self.beside if one.scope == self.scope}
+        others -= {self.scope_key}
+        if self.scope == "client":
+            return f" at {len(others) + 1} clients" if others else " at one client"
+        return f" in {self.scope_key}" + (f" and {len(others)} more cohorts" if others else "")
 
 
-def openable(
-    causes: Mapping[Cause, Evidence], policy: IncidentPolicy, covered: Collection[str] = ()
-) -> list[Evidence]:
-    """The causes that may open an incident: in the policy's scopes, and part of no wider one.
+def evidence_of(
+    place: tuple[str, str], verdicts: Iterable[Verdict], feature: str | None
+) -> Evidence:
+    """A cause's drift as evidence; it is named by its one feature, else by what moved most.
 
-    `covered` are the families with an open incident of the whole federation: what still drifts in
-    a cohort while that one subsides is part of it.
+    What drifts in its own place comes first; without anything there, what drifts elsewhere.
     """
-    federation_wide = {cause.family for cause in causes if cause.scope == "federation"}
-    federation_wide = federation_wide.union(covered) if "federation" in policy.scopes else set()
-    return [
-        evidence
-        for cause, evidence in causes.items()
-        if cause.scope in policy.scopes
-        and (cause.scope == "federation" or cause.family not in federation_wide)
-    ]
+    found = sorted(verdicts, key=lambda one: (-ratio_of(one), one.subject, one.detector))
+    own = [one for one in found if (one.scope, one.scope_key) == place] or found
+    subjects = {one.subject for one in own}
+    named = feature if feature is not None and feature in subjects else own[0].subject
+    beside = [one for one in found if one not in own]
+    return Evidence(*place, named, own, beside)
 
 
-def speaks_of(verdicts: Iterable[Verdict], cause: Cause) -> bool:
-    """Whether a round was able to say anything about a cause."""
+def speaks_of(verdicts: Iterable[Verdict], places: Collection[tuple[str, str, str]]) -> bool:
+    """Whether a round was able to say anything in one of these scopes, keys and families."""
     return any(
         verdict.outcome != INSUFFICIENT
-        and (verdict.family, verdict.scope, verdict.scope_key)
-        == (cause.family, cause.scope, cause.scope_key)
+        and (verdict.scope, verdict.scope_key, verdict.family) in places
         for verdict in verdicts
     )
-
-
-def ratio_of(verdict: Verdict) -> float:
-    """How many times its practical threshold a verdict's effect is."""
-    return abs(verdict.effect or 0.0) / verdict.threshold if verdict.threshold else 0.0
-
-
-def _evidence(cause: Cause, group: list[Verdict], verdicts: Sequence[Verdict]) -> Evidence:
-    strongest_first = sorted(group, key=lambda v: (-ratio_of(v), v.subject, v.detector))
-    told = strongest_first[0].explanation
-    return Evidence(
-        cause=cause,
-        verdicts=strongest_first,
-        absorbed=_absorbed(cause, verdicts),
-        clients_moved=int(told.get("clients_moved", 0)),
-        clients_drifting=int(told.get("clients_drifting", 0)),
-        clients_judged=int(told.get("clients_judged", 0)),
-    )
-
-
-def _absorbed(cause: Cause, verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """The narrower drift that belongs to a cause of the whole federation."""
-    if cause.scope != "federation":
-        return []
-    return [
-        verdict
-        for verdict in verdicts
-        if verdict.outcome == DRIFT
-        and verdict.family == cause.family
-        and verdict.scope != "federation"
-    ]
 
 
 def _movement(explanation: Mapping[str, Any]) -> str:

@@ -90,7 +90,8 @@ def _telling(
     if event is Event.RETRAINING_DID_NOT_HELP:
         return told_of_no_help(announcement, incident, federation, settings)
     assert incident is not None, "these events are of incidents"
-    return told_of(incident, event, federation, settings)
+    last_time = repository.last_time(session, incident)
+    return told_of(incident, event, federation, settings, last_time)
 
 
 def _alerts(

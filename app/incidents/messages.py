@@ -44,11 +44,17 @@ class Telling:
         return "\n".join(lines)
 
 
-def told_of(incident: Incident, event: Event, federation: str, settings: Settings) -> Telling:
-    """The message about a step of an incident."""
+def told_of(
+    incident: Incident,
+    event: Event,
+    federation: str,
+    settings: Settings,
+    last_time: Incident | None = None,
+) -> Telling:
+    """The message about a step of an incident; `last_time` is the one that it recurs of."""
     return Telling(
         title=f"{_head(incident, event)} {incident.title}",
-        points=dict(_points(incident, event)),
+        points=dict(_points(incident, event, last_time)),
         links=links_of(incident, federation, settings),
     )
 
@@ -152,6 +158,8 @@ def home_of(federation: str, settings: Settings) -> str:
 def _head(incident: Incident, event: Event) -> str:
     if event is Event.ESCALATED:
         return f"[now {incident.severity}]"
+    if event is Event.WORSENED:
+        return f"[{incident.severity}, worse since step {incident.last_step}]"
     if event is Event.RESOLVED:
         return f"[resolved: {incident.resolution}]"
     if event is Event.UNACKNOWLEDGED:
@@ -159,7 +167,15 @@ def _head(incident: Incident, event: Event) -> str:
     return f"[{incident.severity}]"
 
 
-def _points(incident: Incident, event: Event) -> Iterator[tuple[str, str]]:
+def again(last_time: Incident) -> str:
+    """That something was there before, and how that ended."""
+    resolution = (last_time.resolution or "").replace("_", " ")
+    return f"last time resolved as {resolution} on {last_time.resolved_at:%Y-%m-%d}"
+
+
+def _points(
+    incident: Incident, event: Event, last_time: Incident | None
+) -> Iterator[tuple[str, str]]:
     subjects = list(incident.evidence.get("subjects", []))
     explanation = incident.evidence.get("explanation") or {}
     yield "What", "; ".join(_moved(subjects)) or incident.subject
@@ -167,6 +183,8 @@ def _points(incident: Incident, event: Event) -> Iterator[tuple[str, str]]:
         yield "Why", explanation["sentence"]
     yield "Where", _where(incident)
     yield "Since", f"{_onset(incident, explanation.get('onset'))}, {_known_for(incident)}"
+    if last_time is not None:
+        yield "Again", again(last_time)
     yield "How sure", "; ".join(_sureness(subjects)) or "see the verdicts"
     if event is Event.RESOLVED:
         return

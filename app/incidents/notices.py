@@ -21,6 +21,7 @@ DELIVER = "incidents.deliver_notice"
 TYPES = {
     Event.OPENED: WebhookEvent.OPENED,
     Event.ESCALATED: WebhookEvent.ESCALATED,
+    Event.WORSENED: WebhookEvent.WORSENED,
     Event.UNACKNOWLEDGED: WebhookEvent.UNACKNOWLEDGED,
     Event.RESOLVED: WebhookEvent.RESOLVED,
     Event.RETRAINING_REQUESTED: WebhookEvent.RETRAINING_REQUESTED,
@@ -31,8 +32,8 @@ TYPES = {
 }
 
 
-def announce(session: Session, incident: Incident, event: Event) -> None:
-    """Have people told of a step of an incident."""
+def announce(session: Session, incident: Incident, event: Event, step: int = 0) -> None:
+    """Have people told of a step of an incident; `step` tells apart those that come again."""
     announce_as(
         session,
         Announcement(
@@ -40,7 +41,7 @@ def announce(session: Session, incident: Incident, event: Event) -> None:
             incident_id=incident.id,
             event=event.value,
             severity=incident.severity,
-            step=repository.times_reopened(session, incident.id),
+            step=step or repository.times_reopened(session, incident.id),
             at=clock.now(),
         ),
     )

@@ -279,11 +279,16 @@ def _asked_for(reference: Reference) -> bool:
 
 
 def _beside(incident: Incident, others: list[Incident]) -> bool:
-    """Whether one of the others is of the same cause, and was opened about then."""
+    """Whether one of the others is of the same family and scope, and was opened about then."""
     return any(
-        other.cause == incident.cause and abs(other.opened_step - incident.opened_step) <= NEARBY
+        _place(other) == _place(incident)
+        and abs(other.opened_step - incident.opened_step) <= NEARBY
         for other in others
     )
+
+
+def _place(incident: Incident) -> tuple[str, str, str, str]:
+    return incident.model, incident.family, incident.scope, incident.scope_key
 
 
 def _copy(row: SQLModel, **changed: object) -> SQLModel:

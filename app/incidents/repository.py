@@ -1,21 +1,24 @@
 """All queries on incidents, silences, receivers and notices."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, select, update
 
 from app.core.database import insert_unless_there
+from app.drift.service import Series
 from app.drift.tables import Verdict
 from app.incidents.tables import (
     AlertPlan,
     Announcement,
     Channel,
     Incident,
+    IncidentSeries,
     IncidentVerdict,
     Notice,
+    PolicyProposal,
     Silence,
     Webhook,
 )
@@ -35,6 +38,18 @@ def unresolved_of_version(
     return list(session.exec(query.order_by(col(Incident.opened_at)).with_for_update()))
 
 
+def others_open(session: Session, incident: Incident) -> list[Incident]:
+    """What else is not resolved about an incident's version, oldest first."""
+    query = select(Incident).where(
+        Incident.federation_id == incident.federation_id,
+        Incident.model == incident.model,
+        Incident.version == incident.version,
+        Incident.state != "resolved",
+        Incident.id != incident.id,
+    )
+    return list(session.exec(query.order_by(col(Incident.opened_at))))
+
+
 def unresolved_of_model(session: Session, federation_id: UUID, model: str) -> list[Incident]:
     """A model's incidents that are not resolved, of any version, locked, oldest first."""
     query = select(Incident).where(
@@ -45,10 +60,62 @@ def unresolved_of_model(session: Session, federation_id: UUID, model: str) -> li
     return list(session.exec(query.order_by(col(Incident.opened_at)).with_for_update()))
 
 
-def last_of_cause(session: Session, federation_id: UUID, cause: str) -> Incident | None:
-    """The newest incident of a cause, whatever its state."""
-    query = select(Incident).where(Incident.federation_id == federation_id, Incident.cause == cause)
-    return session.exec(query.order_by(col(Incident.opened_at).desc())).first()
+def series_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[IncidentSeries]]:
+    """The series of these incidents, by incident; one without any is left out."""
+    found: dict[UUID, list[IncidentSeries]] = {}
+    query = select(IncidentSeries).where(col(IncidentSeries.incident_id).in_(ids))
+    for row in session.exec(query) if ids else ():
+        found.setdefault(row.incident_id, []).append(row)
+    return found
+
+
+def rename_series(session: Session, federation_id: UUID, client: str, mark: str) -> None:
+    """Have a client's series in a federation's incidents be told of under a mark."""
+    ours = select(Incident.id).where(Incident.federation_id == federation_id)
+    of_client = update(IncidentSeries).where(
+        col(IncidentSeries.incident_id).in_(ours),
+        col(IncidentSeries.scope) == "client",
+        col(IncidentSeries.scope_key) == client,
+    )
+    session.exec(of_client.values(scope_key=mark))
+
+
+def last_resolved(
+    session: Session, federation_id: UUID, model: str, series: Set[Series]
+) -> Incident | None:
+    """The incident that was resolved last among those that had one of these series."""
+    query = (
+        select(Incident, IncidentSeries)
+        .join(IncidentSeries, col(IncidentSeries.incident_id) == col(Incident.id))
+        .where(
+            Incident.federation_id == federation_id,
+            Incident.model == model,
+            Incident.state == "resolved",
+            col(IncidentSeries.subject).in_({one.subject for one in series}),
+        )
+        .order_by(col(Incident.resolved_at).desc(), col(Incident.opened_at).desc())
+    )
+    return next(
+        (
+            incident
+            for incident, row in session.exec(query)
+            if Series(row.scope, row.scope_key, row.subject) in series
+        ),
+        None,
+    )
+
+
+def last_time(session: Session, incident: Incident) -> Incident | None:
+    """The incident that another one recurs of."""
+    return None if incident.recurs_of is None else session.get(Incident, incident.recurs_of)
+
+
+def has_recurred(session: Session, incident: Incident) -> bool:
+    """Whether a later incident is about the same again."""
+    query = select(Incident.id).where(
+        Incident.federation_id == incident.federation_id, Incident.recurs_of == incident.id
+    )
+    return session.exec(query.limit(1)).first() is not None
 
 
 def incident_of(session: Session, federation_id: UUID, incident_id: UUID) -> Incident | None:
@@ -117,6 +184,51 @@ def verdicts_behind(session: Session, incident_id: UUID) -> list[Verdict]:
     )
     order = (col(Verdict.global_step), col(Verdict.scope).desc(), col(Verdict.subject))
     return list(session.exec(query.order_by(*order)))
+
+
+def proposals(
+    session: Session, federation_id: UUID, state: str | None = None
+) -> list[PolicyProposal]:
+    """A federation's proposals, newest first."""
+    query = select(PolicyProposal).where(PolicyProposal.federation_id == federation_id)
+    if state is not None:
+        query = query.where(PolicyProposal.state == state)
+    return list(session.exec(query.order_by(col(PolicyProposal.proposed_at).desc())))
+
+
+def proposal(session: Session, proposal_id: UUID) -> PolicyProposal | None:
+    """A proposal by id alone, for work that a committed row asked for."""
+    return session.get(PolicyProposal, proposal_id)
+
+
+def locked_proposal(
+    session: Session, federation_id: UUID, proposal_id: UUID
+) -> PolicyProposal | None:
+    """A federation's proposal by id, locked."""
+    query = select(PolicyProposal).where(
+        PolicyProposal.id == proposal_id, PolicyProposal.federation_id == federation_id
+    )
+    return session.exec(query.with_for_update()).first()
+
+
+def waiting_proposal(session: Session, federation_id: UUID, field: str) -> PolicyProposal | None:
+    """The proposal on a field that nobody has decided on, locked."""
+    query = select(PolicyProposal).where(
+        PolicyProposal.federation_id == federation_id,
+        PolicyProposal.field == field,
+        PolicyProposal.state == "proposed",
+    )
+    return session.exec(query.with_for_update()).first()
+
+
+def largest_dismissed(session: Session, federation_id: UUID, field: str) -> float:
+    """The largest value of a field that a person dismissed; 0 if none was."""
+    query = select(func.max(PolicyProposal.after)).where(
+        PolicyProposal.federation_id == federation_id,
+        PolicyProposal.field == field,
+        PolicyProposal.state == "dismissed",
+    )
+    return session.exec(query).one() or 0.0
 
 
 def silences_of(session: Session, federation_id: UUID) -> list[Silence]:

@@ -8,41 +8,51 @@ from fastapi import APIRouter, Depends, Path, Query, status
 from app.core.errors import NotFoundError
 from app.core.http import ReadSession, SettingsDep, WriteSession
 from app.core.ids import Slug
-from app.drift.schemas import VerdictOut
+from app.drift.schemas import ReferenceOut, VerdictOut
 from app.federations.dependencies import Access, in_federation
 from app.federations.names import Naming
 from app.federations.roles import Permission
 from app.incidents import (
+    accepting,
     channels,
     drills,
     feedback,
+    figures,
     plans,
+    proposals,
     service,
     silences,
     webhooks,
     withdrawing,
 )
 from app.incidents.schemas import (
+    AcceptedOut,
+    AcceptIn,
     AlertPlanIn,
     AlertPlanOut,
     ChannelIn,
     ChannelOut,
+    DecideIn,
     DisableIn,
     DrillIn,
     DrillOut,
     FeedbackOut,
+    FiguresOut,
     IncidentDetail,
     IncidentOut,
+    LastTimeOut,
     NoticeOut,
+    PolicyProposalOut,
     ResolveIn,
     RotateIn,
+    SeriesOut,
     SilenceIn,
     SilenceOut,
     WebhookIn,
     WebhookOut,
     WebhookSecret,
 )
-from app.incidents.states import IncidentState
+from app.incidents.states import IncidentState, ProposalState
 from app.incidents.tables import Announcement, Channel, Incident, Notice
 from app.rounds.privacy_schemas import WithdrawalIn, WithdrawalOut
 
@@ -50,6 +60,7 @@ router = APIRouter(prefix="/v1/federations/{federation}", tags=["incidents"])
 
 Reader = Annotated[Access, Depends(in_federation(Permission.READ))]
 Handler = Annotated[Access, Depends(in_federation(Permission.HANDLE_INCIDENTS))]
+Freezer = Annotated[Access, Depends(in_federation(Permission.FREEZE_REFERENCES))]
 Withdrawer = Annotated[Access, Depends(in_federation(Permission.WITHDRAW_CLIENTS))]
 Setter = Annotated[Access, Depends(in_federation(Permission.SET_POLICY))]
 Name = Annotated[Slug, Path()]
@@ -80,7 +91,17 @@ def read_incident(incident_id: UUID, access: Reader, session: ReadSession) -> In
         for verdict in service.verdicts_behind(session, incident)
         if _may_see(access, verdict.scope)
     ]
-    return IncidentDetail(**IncidentOut.before(naming, incident).model_dump(), verdicts=verdicts)
+    last_time = service.last_time(session, incident)
+    series = [
+        SeriesOut.model_validate(one).model_copy(update={"scope_key": naming.of(one.scope_key)})
+        for one in service.series_of(session, incident)
+    ]
+    return IncidentDetail(
+        **IncidentOut.before(naming, incident).model_dump(),
+        last_time=LastTimeOut.model_validate(last_time) if last_time else None,
+        series=series,
+        verdicts=verdicts,
+    )
 
 
 @router.post("/incidents/{incident_id}/acknowledge")
@@ -103,11 +124,70 @@ def resolve_incident(
     return IncidentOut.before(Naming.for_reader(federation, access.principal), incident)
 
 
+@router.post("/incidents/{incident_id}/accept")
+def accept_incident(
+    incident_id: UUID, body: AcceptIn, access: Freezer, session: WriteSession
+) -> AcceptedOut:
+    """Take what the incident is about for the new normal: the version gets a new reference."""
+    federation = access.federation(session)
+    incident, reference = accepting.accept(session, federation, incident_id, body, access.actor)
+    naming = Naming.for_reader(federation, access.principal)
+    return AcceptedOut(
+        incident=IncidentOut.before(naming, incident),
+        reference=ReferenceOut.model_validate(reference),
+    )
+
+
 @router.get("/feedback")
 def read_feedback(access: Reader, session: ReadSession) -> list[FeedbackOut]:
     """False alarms by detector and subject, and what change of policy they speak for."""
     found = feedback.of_federation(session, access.federation(session))
     return [FeedbackOut.model_validate(one) for one in found]
+
+
+@router.get("/incident-figures")
+def read_figures(
+    access: Reader, session: ReadSession, weeks: Annotated[int, Query(ge=1, le=520)] = 4
+) -> FiguresOut:
+    """Of the newest weeks: time to acknowledge and resolve, alerts a week, false alarms."""
+    found = figures.of_weeks(session, access.federation(session), weeks)
+    return FiguresOut.model_validate(found)
+
+
+@router.get("/policy/proposals")
+def list_proposals(
+    access: Reader, session: ReadSession, state: Annotated[ProposalState | None, Query()] = None
+) -> list[PolicyProposalOut]:
+    """Changes of policy that false alarms speak for, each with its backtest; newest first."""
+    found = proposals.proposals_of(session, access.federation(session), state)
+    return [PolicyProposalOut.model_validate(one) for one in found]
+
+
+@router.post("/policy/proposals")
+def look_for_proposals(access: Setter, session: WriteSession) -> list[PolicyProposalOut]:
+    """Look again, under the policy in force; the proposals that wait for a decision."""
+    found = proposals.look(session, access.federation(session), access.actor)
+    return [PolicyProposalOut.model_validate(one) for one in found]
+
+
+@router.post("/policy/proposals/{proposal_id}/accept")
+def accept_proposal(
+    proposal_id: UUID, body: DecideIn, access: Setter, session: WriteSession
+) -> PolicyProposalOut:
+    """Put the change in force as the next version of the policy, under the caller's name."""
+    federation = access.federation(session)
+    done = proposals.accept(session, federation, proposal_id, body.why, access.actor)
+    return PolicyProposalOut.model_validate(done)
+
+
+@router.post("/policy/proposals/{proposal_id}/dismiss")
+def dismiss_proposal(
+    proposal_id: UUID, body: DecideIn, access: Setter, session: WriteSession
+) -> PolicyProposalOut:
+    """Let it be; the same is not proposed again."""
+    federation = access.federation(session)
+    done = proposals.dismiss(session, federation, proposal_id, body.why, access.actor)
+    return PolicyProposalOut.model_validate(done)
 
 
 @router.post("/silences", status_code=status.HTTP_201_CREATED)

@@ -7,13 +7,14 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from app.core.ids import Slug
-from app.drift.schemas import VerdictOut
+from app.drift.schemas import ReferenceOut, VerdictOut
 from app.federations.names import Naming
 from app.federations.schemas import Body
 from app.incidents.states import (
     Event,
     IncidentState,
     NoticeState,
+    ProposalState,
     Resolution,
     Severity,
     WebhookEvent,
@@ -25,9 +26,8 @@ Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", min_length=1, max
 MatcherName = Literal["model", "version", "family", "scope", "scope_key", "subject", "severity"]
 MatcherValue = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=200)]
 Expression = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=200)]
-ByHand = Literal[
-    Resolution.RETRAINED, Resolution.NEW_NORMAL, Resolution.DATA_FAULT, Resolution.FALSE_ALARM
-]
+# As the new normal it is accepted, with a reference that says so.
+ByHand = Literal[Resolution.RETRAINED, Resolution.DATA_FAULT, Resolution.FALSE_ALARM]
 
 
 class IncidentOut(BaseModel):
@@ -41,13 +41,17 @@ class IncidentOut(BaseModel):
     family: str
     scope: str
     scope_key: str
-    subject: str = Field(description="What passes its threshold by the most.")
+    subject: str = Field(
+        description="What it is named by: the one feature it traces to, or what moved most."
+    )
     title: str
     state: IncidentState
     severity: Severity
     opened_round: UUID
     opened_step: int
-    onset_step: int = Field(description="Global step of the first drifting round in a row.")
+    onset_step: int = Field(
+        description="Global step of the first of the rounds in a row that were out of stable."
+    )
     last_step: int
     evidence: dict[str, Any]
     opened_at: datetime
@@ -56,7 +60,9 @@ class IncidentOut(BaseModel):
     resolved_at: datetime | None
     resolved_by: str | None
     resolution: str | None
-    previous_incident: UUID | None
+    recurs_of: UUID | None = Field(
+        description="The last one of the same, which was resolved before."
+    )
 
     @classmethod
     def before(cls, naming: Naming, incident: Incident) -> "IncidentOut":
@@ -94,9 +100,35 @@ class IncidentEvent(BaseModel):
         return cls.model_validate({**incident.model_dump(), "cohort": cohort})
 
 
-class IncidentDetail(IncidentOut):
-    """An incident with the verdicts behind it."""
+class LastTimeOut(BaseModel):
+    """How it ended when the same was there before."""
 
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    resolution: str | None
+    resolved_at: datetime | None
+    resolved_by: str | None
+
+
+class SeriesOut(BaseModel):
+    """A subject in a scope that belongs to an incident."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    scope: str
+    scope_key: str
+    subject: str
+    family: str
+    onset_step: int = Field(description="Global step since which it is out of stable.")
+    last_step: int = Field(description="Of the newest round in which it drifted.")
+
+
+class IncidentDetail(IncidentOut):
+    """An incident with its series, the verdicts behind it, and the last time."""
+
+    last_time: LastTimeOut | None
+    series: list[SeriesOut]
     verdicts: list[VerdictOut]
 
 
@@ -104,7 +136,31 @@ class ResolveIn(Body):
     """Why an incident is over."""
 
     resolution: ByHand
-    why: Text = Field(examples=["A carrier changed its schedule; this is the new normal."])
+    why: Text = Field(examples=["The carrier sent local times; it was mended."])
+
+
+class AcceptIn(Body):
+    """Why what an incident is about is the new normal, and from which rounds that is known."""
+
+    why: Text = Field(examples=["A carrier changed its schedule for good."])
+    rounds: list[UUID] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1000,
+        description="Ids of rounds since the onset. Default: the newest.",
+    )
+    also: list[UUID] = Field(
+        default_factory=list,
+        max_length=1000,
+        description="Other open incidents of the version, which are accepted with it.",
+    )
+
+
+class AcceptedOut(BaseModel):
+    """The incident, resolved, and the reference that rounds are judged against from now on."""
+
+    incident: IncidentOut
+    reference: ReferenceOut
 
 
 class SilenceIn(Body):
@@ -312,6 +368,54 @@ class ProposalOut(BaseModel):
     after: float
     false_alarms_spared: int = Field(description="Of those so far.")
     incidents_missed: int = Field(description="That were none, and would not have opened by this.")
+
+
+class PolicyProposalOut(BaseModel):
+    """A change of policy that false alarms speak for, with what it would have done so far."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    model: str
+    detector: str
+    subject: str
+    field: str
+    before: float
+    after: float
+    false_alarms_spared: int = Field(description="Of those so far.")
+    incidents_missed: int = Field(description="That a person confirmed; none, by intention.")
+    state: ProposalState
+    policy_version: int = Field(description="That it would change.")
+    backtest: dict[str, Any] | None = Field(
+        description="Incidents under it beside those there were: opened, spared, same; null until"
+        " it was played."
+    )
+    backtest_error: str | None
+    proposed_at: datetime
+    decided_at: datetime | None
+    decided_by: str | None
+    why: str | None
+
+
+class DecideIn(Body):
+    """Why a proposal is accepted or dismissed."""
+
+    why: Text = Field(examples=["Nobody acts on less."])
+
+
+class FiguresOut(BaseModel):
+    """How incidents were handled over some weeks."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    weeks: int
+    opened: int
+    alerts_per_week: float
+    mean_minutes_to_acknowledge: float | None = Field(description="Null where none was.")
+    mean_minutes_to_resolve: float | None = Field(description="Null where none was.")
+    false_alarm_share: float | None = Field(
+        description="Of the incidents that people resolved; null where they resolved none."
+    )
 
 
 class FeedbackOut(BaseModel):

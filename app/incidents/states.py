@@ -48,6 +48,7 @@ class Event(StrEnum):
 
     OPENED = "opened"
     ESCALATED = "escalated"  # it became more severe
+    WORSENED = "worsened"  # a subject of it jumped once more
     UNACKNOWLEDGED = "unacknowledged"  # nobody took it on in time
     RESOLVED = "resolved"
     RETRAINING_REQUESTED = "retraining_requested"
@@ -65,6 +66,7 @@ class WebhookEvent(StrEnum):
 
     OPENED = "incident.opened"
     ESCALATED = "incident.escalated"
+    WORSENED = "incident.worsened"
     UNACKNOWLEDGED = "incident.unacknowledged"
     RESOLVED = "incident.resolved"
     RETRAINING_REQUESTED = "retraining.requested"
@@ -72,6 +74,22 @@ class WebhookEvent(StrEnum):
     REVIEW_OVERDUE = "inventory.review_overdue"
     RETRAINING_PROPOSED = "retraining.proposed"
     RETRAINING_DID_NOT_HELP = "retraining.did_not_help"
+
+
+class ProposalState(StrEnum):
+    """Where a proposed change of policy is."""
+
+    PROPOSED = "proposed"
+    ACCEPTED = "accepted"
+    DISMISSED = "dismissed"
+
+
+P = ProposalState
+NEXT_OF_PROPOSAL: dict[ProposalState, frozenset[ProposalState]] = {
+    P.PROPOSED: frozenset({P.ACCEPTED, P.DISMISSED}),
+    P.ACCEPTED: frozenset(),
+    P.DISMISSED: frozenset(),
+}
 
 
 class NoticeState(StrEnum):

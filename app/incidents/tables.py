@@ -33,17 +33,17 @@ class Incident(SQLModel, table=True):
     federation_id: UUID = Field(foreign_key="federations.id", index=True)
     model: str
     version: str
-    cause: str  # "<model>/<family>/<scope>/<scope key>"
+    cause: str  # "<model>/<family>/<scope>/<scope key>/<subject that led it>/<onset>"
     family: str
     scope: str
     scope_key: str = ""
-    subject: str  # the subject that moved most, relative to its threshold
+    subject: str  # what leads it: the one feature it traces to, or what moved most
     title: str
     state: str = "open"
     severity: str
     opened_round: UUID = Field(foreign_key="rounds.id")
     opened_step: int
-    onset_step: int  # the first of the rounds in a row that drifted
+    onset_step: int  # the first of the rounds in a row that were out of stable
     last_step: int  # the newest round with evidence
     quiet_rounds: int = 0  # rounds in a row without evidence
     evidence: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
@@ -52,8 +52,27 @@ class Incident(SQLModel, table=True):
     acknowledged_by: str | None = None
     resolved_at: datetime | None = Field(default=None, sa_type=Utc)
     resolved_by: str | None = None
-    resolution: str | None = None  # retrained, new_normal, data_fault, false_alarm, subsided
-    previous_incident: UUID | None = None  # the last one of the same cause
+    resolved_step: int | None = None  # the model's newest judged round then
+    resolution: str | None = None  # Resolution
+    recurs_of: UUID | None = None  # the last one of the same series, which was resolved
+
+
+class IncidentSeries(SQLModel, table=True):
+    """A subject in a scope that belongs to an incident: its verdicts are evidence of it."""
+
+    __tablename__ = "incident_series"
+
+    incident_id: UUID = Field(foreign_key="incidents.id", primary_key=True)
+    scope: str = Field(primary_key=True)
+    scope_key: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)
+    family: str
+    onset_step: int
+    last_step: int  # the newest round in which it drifted
+    direction: int = 0  # of its effect then: 1 up, -1 down, 0 not known
+    # How many times its threshold its effect is: what was settled, and since then.
+    level: float | None = None
+    newest: list[float] = Field(default_factory=list, sa_type=Json)
 
 
 class IncidentVerdict(SQLModel, table=True):
@@ -80,6 +99,43 @@ class FalseAlarm(SQLModel, table=True):
     threshold: float  # the practical one that it passed
     at: datetime = Field(sa_type=Utc)
     by: str
+
+
+class PolicyProposal(SQLModel, table=True):
+    """A change of policy that false alarms speak for; nothing but a person puts it in force."""
+
+    __tablename__ = "policy_proposals"
+    __table_args__ = (
+        CheckConstraint("state IN ('proposed', 'accepted', 'dismissed')", name="state"),
+        # One that waits for a decision a field, whatever races.
+        Index(
+            "uq_policy_proposals_field",
+            "federation_id",
+            "field",
+            unique=True,
+            sqlite_where=text("state = 'proposed'"),
+            postgresql_where=text("state = 'proposed'"),
+        ),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id")
+    model: str
+    detector: str
+    subject: str
+    field: str  # of the policy, dotted
+    before: float
+    after: float
+    false_alarms_spared: int
+    incidents_missed: int
+    state: str = "proposed"
+    policy_version: int  # that it would change
+    backtest: dict[str, Any] | None = Field(default=None, sa_type=Json)  # BacktestOut
+    backtest_error: str | None = None
+    proposed_at: datetime = Field(sa_type=Utc)
+    decided_at: datetime | None = Field(default=None, sa_type=Utc)
+    decided_by: str | None = None
+    why: str | None = None
 
 
 class Silence(SQLModel, table=True):
@@ -165,7 +221,7 @@ class Announcement(SQLModel, table=True):
     request_id: UUID | None = Field(default=None, foreign_key="retrain_requests.id")
     event: str  # Event
     severity: str  # the incident's at that step
-    step: int = 0  # of the alert plan, where nobody had acknowledged
+    step: int = 0  # of the alert plan, or the global step at which it became worse
     channel: str | None = None  # told to this one alone
     detail: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     at: datetime = Field(sa_type=Utc)

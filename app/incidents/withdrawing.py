@@ -55,6 +55,7 @@ def _forget(session: Session, federation: Federation, client: str, mark: str, ac
         if incident.state != IncidentState.RESOLVED:
             service.end(session, incident, actor, Resolution.WITHDRAWN)
         session.add(incident)
+    repository.rename_series(session, federation.id, client, mark)
     for silence in repository.silences_of(session, federation.id):
         if silence.matchers.get("scope_key") == client:
             silence.matchers = {**silence.matchers, "scope_key": mark}

@@ -186,12 +186,27 @@ def test_on_call_acknowledges_silences_and_resolves(
     } <= set(actions(database))
 
 
+def test_an_owner_accepts_the_new_normal_and_is_told_what_is_missing(
+    sign_in: Callable[..., TestClient], incident: Incident
+) -> None:
+    path = f"/f/flights/incidents/{incident.id}"
+    assert f'action="{path}/accept"' not in sign_in(Role.ON_CALL).get(path).text
+    owner = sign_in(Role.OWNER, "Ada")
+    page = owner.get(path).text
+    assert f'action="{path}/accept"' in page
+    early = owner.post(
+        f"{path}/accept", data={"form_token": form_token(page), "why": "a new schedule"}
+    )
+    assert early.status_code == 409
+    assert "a reference needs 8" in early.text
+
+
 def test_a_reason_of_blanks_is_none(sign_in: Callable[..., TestClient], incident: Incident) -> None:
     client = sign_in(Role.ON_CALL)
     path = f"/f/flights/incidents/{incident.id}"
     blank = {
         "form_token": form_token(client.get(path).text),
-        "resolution": "new_normal",
+        "resolution": "data_fault",
         "why": " ",
     }
     assert client.post(f"{path}/resolve", data=blank).status_code == 422

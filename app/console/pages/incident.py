@@ -13,8 +13,9 @@ from app.drift.tables import Verdict
 from app.federations.names import Naming
 from app.federations.roles import Permission
 from app.federations.tables import Federation
-from app.incidents import explaining, silences
+from app.incidents import accepting, explaining, silences
 from app.incidents import service as incidents
+from app.incidents.messages import again
 from app.incidents.notices import is_silent
 from app.incidents.tables import Incident, Silence
 from app.retraining import service as retraining
@@ -41,6 +42,8 @@ class IncidentPage:
     timeline: Sequence[Event]
     silences: Sequence[Silence]  # that hold now
     next_step: str
+    others: Sequence[Incident]  # open about the same version, and accepted only with it
+    last_time: str | None  # how it ended when the same was there before
     naming: Naming
     decisions: Sequence[RetrainingDecision]  # on whether to retrain, newest first
     proposed: Sequence[RetrainRequest]  # that wait for somebody's yes
@@ -77,6 +80,7 @@ def incident_page(
     ]
     at = clock.now()
     why = explaining.behind(session, incident)
+    last_time = incidents.last_time(session, incident)
     return IncidentPage(
         federation=federation,
         incident=incident,
@@ -84,6 +88,8 @@ def incident_page(
         timeline=sorted(events, key=lambda event: event.at),
         silences=[silence for silence in matching if silence.starts_at <= at < silence.ends_at],
         next_step=_next_step(incident, requests, outcomes),
+        others=accepting.others_open(session, incident),
+        last_time=again(last_time) if last_time else None,
         naming=visitor.naming(federation),
         decisions=retraining.decisions_of(
             session, federation.id, incident_id=incident.id, limit=DECISIONS_SHOWN

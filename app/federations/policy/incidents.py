@@ -6,8 +6,15 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from app.core.ids import Slug
-from app.federations.policy.part import MOST_ROUNDS, PolicyPart, Severity
+from app.federations.policy.part import (
+    MOST_ROUNDS,
+    PolicyPart,
+    Probability,
+    Severity,
+    Share,
+)
 
+Criticality = Literal["low", "medium", "high", "critical"]
 MOST_MODELS = 1_000
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)  # the least first
 
@@ -31,8 +38,38 @@ class IncidentPolicy(PolicyPart):
         le=MOST_ROUNDS,
         description="Rounds in a row without evidence that resolve it.",
     )
+    onset_rounds: int = Field(
+        default=2,
+        ge=0,
+        le=MOST_ROUNDS,
+        description="Judged rounds that two onsets may lie apart and still be of one cause.",
+    )
+    hold_off_rounds: int = Field(
+        default=3,
+        ge=0,
+        le=MOST_ROUNDS,
+        description="Judged rounds after an incident is resolved in which the same, unless it is"
+        " more severe, opens no other.",
+    )
+    worse_ratio: float = Field(
+        default=2.0,
+        gt=1,
+        le=1_000,
+        description="Times its former effect from which a subject of an open incident that jumps"
+        " is told of again.",
+    )
     critical_ratio: float = Field(
-        default=2.0, ge=1, description="Effect over threshold from which it is critical."
+        default=2.0, ge=1, description="Effect over threshold from which it is large."
+    )
+    broad_share: Share = Field(
+        default=0.5, description="Share of the judged clients that moved from which it is broad."
+    )
+    sure_q_value: Probability = Field(default=0.01, description="q-value up to which it is sure.")
+    criticality: Mapping[Slug, Criticality] = Field(
+        default_factory=dict,
+        max_length=MOST_MODELS,
+        description="How much rests on a model, by model: low, medium, high, critical. Usually"
+        " medium.",
     )
     least_severity: Mapping[Slug, Severity] = Field(
         default_factory=dict,

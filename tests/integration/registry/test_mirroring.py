@@ -14,6 +14,7 @@ from app.audit import service as audit
 from app.core.database import Database
 from app.core.outbox import OutboxRow
 from app.drift.tables import Reference
+from app.federations import service as federations
 from app.federations.tables import Federation
 from app.registry import mirroring, promoting, service
 from app.registry.mlflow_registry import MlflowRegistry

@@ -94,15 +94,17 @@ class Story:
         monkeypatch.setattr(drift, "conclude", self.conclude)
         monkeypatch.setattr(drift, "stale", lambda _session, _evaluation: None)
 
-    def begin(self, _session: Session, round_: Round) -> Evaluation | None:
+    def begin(self, session: Session, round_: Round) -> Evaluation | None:
         if not self.found[round_.id]:
             return None
-        return Evaluation(
+        made = Evaluation(
             federation_id=round_.federation_id, round_id=round_.id, model=round_.model,
             reference_id=self.reference(round_.version).id, version=round_.version,
             global_step=round_.global_step, policy_version=1, inputs_sha256="0" * 64, shards=1,
-            began_at=clock.now(),
+            state="evaluated", began_at=clock.now(),
         )  # fmt: skip
+        session.add(made)
+        return made
 
     def conclude(self, session: Session, evaluation: Evaluation) -> list[Verdict]:
         round_ = rounds.received(session, evaluation.round_id)

@@ -29,6 +29,7 @@ def test_without_incidents_every_series_is_there(story: Story) -> None:
 
 
 def test_times_and_counts_add_up(story: Story) -> None:
+    story.policy(incidents={"hold_off_rounds": 0})
     for step, minutes in ((1, 10), (2, 20)):
         with clock.using(lambda: AT):
             story.push(step, verdict())

@@ -20,7 +20,7 @@ from tests.unit.incidents.stories import Story, at_clients, verdict
 # Apprise imports what Python is about to drop, where it is still there.
 
 HOME = "/v1/federations/flights"
-RESOLVE = {"resolution": "new_normal", "why": "summer"}
+RESOLVE = {"resolution": "data_fault", "why": "summer"}
 SILENCE: dict[str, Any] = {
     "matchers": {"family": "concept"},
     "ends_at": "2199-01-01T00:00:00Z",
@@ -85,7 +85,7 @@ def test_an_incident_goes_through_its_states(
     assert (done["state"], done["resolved_by"], done["resolution"]) == (
         "resolved",
         "Ada",
-        "new_normal",
+        "data_fault",
     )
     again = api.post(f"{place}/acknowledge", headers=on_call)
     assert again.status_code == 409

@@ -1,5 +1,6 @@
 """From judged rounds to incidents: when one opens, what keeps it open, and what ends it."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -34,7 +35,7 @@ def test_drift_opens_one_incident_with_its_evidence(story: Story) -> None:
     round_ = story.push(23, verdict(subject="log_loss"), verdict(effect=0.09), *absorbed)
     incident = story.only_incident()
     assert incident.title == "Drift in label:late and 1 more at 9 of 16 clients since step 23"
-    assert incident.cause == f"{MODEL}/concept/federation/"
+    assert incident.cause == f"{MODEL}/concept/federation//label:late/23"
     assert (incident.state, incident.severity, incident.subject) == (
         "open",
         "warning",
@@ -69,7 +70,7 @@ def test_drift_has_to_persist_where_policy_says_so(story: Story) -> None:
     assert story.incidents() == []
     story.push(3, verdict())
     incident = story.only_incident()
-    assert (incident.onset_step, incident.opened_step) == (1, 3)
+    assert (incident.onset_step, incident.opened_step) == (3, 3)
 
 
 def test_drift_that_is_too_old_does_not_count(story: Story) -> None:
@@ -130,17 +131,18 @@ def test_a_round_that_arrives_late_takes_nothing_back(story: Story) -> None:
 
 
 def test_what_comes_back_is_linked_to_what_was(story: Story) -> None:
+    story.policy(incidents={"hold_off_rounds": 0})
     story.push(1, verdict())
     for step in (2, 3, 4):
         story.push(step, stable())
     story.push(5, verdict())
     first, second = story.incidents()
-    assert second.previous_incident == first.id
+    assert second.recurs_of == first.id
     assert (second.onset_step, second.state) == (5, "open")
 
 
 def test_evidence_of_a_resolved_incident_is_not_used_twice(story: Story) -> None:
-    story.policy(incidents={"persistence": 2, "window": 5})
+    story.policy(incidents={"persistence": 2, "window": 5, "hold_off_rounds": 0})
     story.push(1, verdict())
     story.push(2, verdict())
     first = story.only_incident()
@@ -217,3 +219,100 @@ def test_an_incident_is_one_for_its_federation_alone(story: Story) -> None:
     with pytest.raises(NotFoundError):
         service.get(story.session, uuid4(), row.id)
     assert service.list_of(story.session, uuid4()) == []
+
+
+def flap(story: Story, *, hold_off: int, **more: Any) -> None:
+    """Drift at step 1 that subsides at step 4, and drift again at step 6."""
+    story.policy(incidents={"hold_off_rounds": hold_off})
+    story.push(1, verdict())
+    for step in (2, 3, 4, 5):
+        story.push(step, stable())
+    story.push(6, verdict(**more))
+
+
+def test_flapping_opens_and_tells_nothing_within_the_hold_off(story: Story) -> None:
+    flap(story, hold_off=2)
+    incident = story.only_incident()
+    assert (incident.state, incident.resolved_step) == ("resolved", 4)
+    assert len(service.verdicts_behind(story.session, incident)) == 2
+    assert [event for event, *_ in story.notices()] == ["opened", "resolved"]
+
+
+def test_what_lasts_longer_than_the_hold_off_recurs(story: Story) -> None:
+    flap(story, hold_off=2)
+    story.push(7, verdict())
+    first, second = story.incidents()
+    assert (second.recurs_of, second.onset_step, second.opened_step) == (first.id, 6, 7)
+
+
+def test_after_the_hold_off_it_recurs_at_once(story: Story) -> None:
+    flap(story, hold_off=1)
+    first, second = story.incidents()
+    assert (second.recurs_of, second.onset_step) == (first.id, 6)
+
+
+def test_what_comes_back_more_severe_waits_for_nothing(story: Story) -> None:
+    flap(story, hold_off=9, effect=0.3)
+    assert [incident.severity for incident in story.incidents()] == ["warning", "critical"]
+
+
+def test_another_subject_is_no_flapping(story: Story) -> None:
+    flap(story, hold_off=9, subject="error_rate")
+    first, second = story.incidents()
+    assert (second.recurs_of, first.state) == (None, "resolved")
+
+
+def test_a_new_subject_long_after_is_an_incident_of_its_own(story: Story) -> None:
+    hour = {"family": "data", "subject": "feature:hour"}
+    origin = {"family": "data", "subject": "feature:origin"}
+    for step in range(1, 6):
+        story.push(step, verdict(**hour), stable(**origin))
+    story.push(6, verdict(**hour), verdict(**origin))
+    first, second = story.incidents()
+    assert (first.onset_step, first.last_step, first.subject) == (1, 6, "feature:hour")
+    assert (second.onset_step, second.subject) == (6, "feature:origin")
+    assert second.title == "Drift in feature:origin since step 6"
+
+
+def test_a_run_began_where_it_left_stable_and_not_where_it_was_sure(story: Story) -> None:
+    story.push(1, stable())
+    story.push(2, stable(outcome="warning"))
+    story.push(3, verdict(outcome="insufficient_evidence"))
+    story.push(4, verdict())
+    assert story.only_incident().onset_step == 2
+
+
+def test_a_new_jump_of_the_same_subject_is_told_of_once(story: Story) -> None:
+    for step in range(1, 6):
+        story.push(step, verdict(effect=0.11))
+    for step in range(6, 9):
+        story.push(step, verdict(effect=0.3))
+    assert story.only_incident().severity == "critical"
+    assert [event for event, *_ in story.notices()] == ["opened", "worsened"]
+    newest = audit.newest(story.session, story.federation.id)
+    assert "incident.worsen" in {entry.action for entry in newest}
+
+
+def test_an_incident_of_one_feature_asks_for_retraining_where_the_model_errs(story: Story) -> None:
+    story.push(1, verdict(subject="feature:hour", family="data"), verdict(subject="log_loss"))
+    incident = story.only_incident()
+    assert (incident.family, incident.subject) == ("data", "feature:hour")
+    (request,) = retraining.list_of(story.session, story.federation.id)
+    assert request.incident_id == incident.id
+
+
+def test_what_went_back_and_drifts_the_other_way_is_another_incident(story: Story) -> None:
+    other = {"subject": "error_rate"}
+    for step in range(1, 6):
+        story.push(step, verdict(), verdict(**other))
+    story.push(6, stable(), verdict(**other))
+    story.push(7, verdict(effect=-0.08), verdict(**other))
+    first, second = story.incidents()
+    assert (first.subject, first.last_step) == ("error_rate", 7)
+    assert (second.subject, second.onset_step, second.recurs_of) == ("label:late", 7, None)
+
+
+def test_what_turns_at_once_is_the_same_incident(story: Story) -> None:
+    story.push(1, verdict())
+    story.push(2, verdict(effect=-0.08))
+    assert story.only_incident().last_step == 2
