@@ -24,7 +24,7 @@ random() {
 }
 
 make_secret vigie_secret "$(random)"
-make_secret oidc_client_secret
+make_secret oidc_client_secret "$(random)"  # the one that the provider gave replaces it
 make_secret postgres_password "$(random)"
 make_secret database_password "$(random)"
 make_secret mlflow_password "$(random)"

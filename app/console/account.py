@@ -19,7 +19,7 @@ from app.federations import service as federations
 from app.people import passwords, service, sessions
 from app.people.errors import NoPasswordError, WeakPasswordError, WrongCredentialsError
 
-router = APIRouter(route_class=ConsoleRoute, prefix="/account")
+router = APIRouter(route_class=ConsoleRoute, prefix="/account", include_in_schema=False)
 
 SignedInForm = Annotated[Visitor, Depends(form_of())]
 

@@ -18,7 +18,7 @@ from app.people import oidc, passwords, provided, service, sessions
 from app.people.errors import NoRoleError, WeakPasswordError, WrongCredentialsError, WrongKeyError
 from app.people.signing_in import Door
 
-router = APIRouter(route_class=ConsoleRoute)
+router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 
 LOCAL = r"^/[A-Za-z0-9._/-]*$"
 Local = Annotated[str, Form(pattern=LOCAL, max_length=300)]
