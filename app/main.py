@@ -25,6 +25,7 @@ from app.incidents import service as incident_service
 from app.incidents.router import router as incidents
 from app.registry.inventory_router import router as inventory
 from app.registry.router import router as registry
+from app.registry.weights_router import router as weights
 from app.retraining.router import router as retraining
 from app.rounds import service as round_service
 from app.rounds.router import PUSHED_SCHEMAS
@@ -81,7 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.database = database(settings.database)
     app.state.pressure = Pressure(settings)
     app.add_middleware(Gunzip, limit=settings.max_body_bytes)
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes, streamed=("/weights",))
     problems.install(app)
     metrics.install(app, (*SOURCES, *figures.SOURCES))
     domains = (
@@ -91,6 +92,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         reports,
         incidents,
         registry,
+        weights,
         inventory,
         retraining,
         audit,

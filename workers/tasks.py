@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from app.core.database import Database, database
 from app.core.outbox import MAX_IN_FLIGHT, Delivery
+from app.core.pressure import MEBIBYTE
 from app.core.settings import settings
 from app.drift import reporting, retention, shards
 from app.incidents import delivery, governance, notices, oncall
@@ -26,6 +27,8 @@ from app.registry import (
     reconciling,
     rolling_back,
     training_runs,
+    versions,
+    weights_elsewhere,
 )
 from app.registry.mlflow_registry import MlflowRegistry
 from app.registry.mlflow_runs import MlflowRuns
@@ -60,6 +63,7 @@ MLFLOW_LANE = Lanes(most_lanes=1, most_waiting=MAX_IN_FLIGHT)
 MLFLOW = Gate(
     "mlflow", is_outage, (*reconciling.CHANGES_ALIASES, training_runs.LOG, mirroring.LOG_CARD)
 )
+STORES = Gate("weights", lambda _error: False, (versions.CHECK_WEIGHTS,))
 RECONCILIATION = uuid4()  # one at a time waits in the lane
 SHARD_ATTEMPTS = 3  # a shard that fails as often is left out of its round
 
@@ -128,6 +132,17 @@ EFFECTS: dict[str, Effect] = {
         training_runs.prepare, training_runs.perform, training_runs.record, _runs
     ),
     mirroring.LOG_CARD: _in_mlflow(cards.prepare, cards.perform, cards.record, _runs),
+    versions.CHECK_WEIGHTS: Behind(
+        STORES,
+        External(
+            weights_elsewhere.prepare,
+            lambda address: weights_elsewhere.perform(
+                address, settings().max_weights_mb * MEBIBYTE
+            ),
+            weights_elsewhere.record,
+        ),
+        LANES,
+    ),
     reporting.BUILD: External(
         reporting.prepare,
         lambda work: reporting.perform(work, settings().reports_dir),

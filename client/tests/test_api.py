@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -185,3 +186,17 @@ def test_a_key_that_fits_no_header_is_refused_unseen(bad: str) -> None:
 def test_the_key_is_hidden(api: VigieApi, key: str) -> None:
     assert key not in repr(api)
     assert "vigie.test" in repr(api)
+
+
+def test_weights_go_as_a_file_piece_by_piece(
+    api: VigieApi, service: ScriptedService, tmp_path: Path
+) -> None:
+    file = tmp_path / "weights.npz"
+    file.write_bytes(b"weights" * 100_000)
+    service.script.append(httpx.Response(200, json={"artifact_state": "verified"}))
+    assert api.upload_weights("late/arrival", "2", file) == {"artifact_state": "verified"}
+    (request,) = service.requests
+    assert request.method == "PUT"
+    assert request.url.raw_path.endswith(b"/models/late%2Farrival/versions/2/weights")
+    assert request.headers["content-type"] == "application/octet-stream"
+    assert request.content == file.read_bytes()

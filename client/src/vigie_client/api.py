@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -144,6 +145,15 @@ class VigieApi:
                 note=note,
             )
         )
+
+    def upload_weights(self, model: str, version: str, path: Path) -> dict[str, Any]:
+        """Send the file with a version's weights; the service keeps it if it is the right one.
+
+        That is: if the version was registered with the SHA-256 of the file's bytes or, for a NumPy
+        archive (``numpy.savez``), with the ``weights_sha256`` of its arrays. Else ``VigieError``.
+        """
+        with path.open("rb") as file:
+            return self._send(calls.upload_weights(model, version, file))
 
     def claim_retrain_request(
         self, model: str, claimer: str, lease_seconds: int

@@ -2,13 +2,14 @@
 
 import contextlib
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 import httpx
 
 from vigie_client import calls
-from vigie_client.bodies import Body
+from vigie_client.bodies import Body, FileBody
 from vigie_client.calls import Call
 from vigie_client.clock import ServerClock
 from vigie_client.models import (
@@ -143,6 +144,15 @@ class AsyncVigieApi:
             )
         )
 
+    async def upload_weights(self, model: str, version: str, path: Path) -> dict[str, Any]:
+        """Send the file with a version's weights; the service keeps it if it is the right one.
+
+        That is: if the version was registered with the SHA-256 of the file's bytes or, for a NumPy
+        archive (``numpy.savez``), with the ``weights_sha256`` of its arrays. Else ``VigieError``.
+        """
+        with path.open("rb") as file:
+            return await self._send(calls.upload_weights(model, version, file))
+
     async def claim_retrain_request(
         self, model: str, claimer: str, lease_seconds: int
     ) -> RetrainRequest | None:
@@ -171,6 +181,8 @@ class AsyncVigieApi:
 
     async def _send(self, call: Call[T]) -> T:
         request, sent = self._wire.request(call), self.clock.local()
+        if isinstance(call.body, FileBody):
+            request["content"] = call.body.pieces()
         try:
             response = await self._http.request(**request)
         except httpx.RequestError as error:

@@ -6,10 +6,10 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 from urllib.parse import quote
 
-from vigie_client.bodies import Body
+from vigie_client.bodies import Body, FileBody
 from vigie_client.canonical import canonical
 from vigie_client.models import (
     ClosedRound,
@@ -32,7 +32,7 @@ class Call(Generic[T]):
     method: str
     path: str
     read: Callable[[Any], T]
-    body: Body | None = None
+    body: Body | FileBody | None = None
     params: Mapping[str, str | int] | None = None
 
 
@@ -103,6 +103,12 @@ def register_version(
         "note": note,
     }
     return _post(f"models/{_part(model)}/versions", ModelVersion.from_json, body)
+
+
+def upload_weights(model: str, version: str, file: BinaryIO) -> Call[Json]:
+    """Send the file with a version's weights."""
+    path = f"models/{_part(model)}/versions/{_part(version)}/weights"
+    return Call("PUT", path, dict, FileBody(file))
 
 
 def claim_retrain_request(
