@@ -83,10 +83,26 @@ class VersionOut(BaseModel):
     incident_id: UUID | None
     lineage: dict[str, Any]
     artifact_uri: str | None
+    artifact_state: Literal["none", "unverified", "verified", "mismatch"] = Field(
+        description="Whether the weights' file has the registered hash; unverified: unreadable."
+    )
     note: str | None
     mlflow_version: str | None = Field(description="Null until MLflow's registry has it.")
     registered_by: str
     created_at: datetime
+
+
+class WeightsOut(BaseModel):
+    """How it stands with the file of a version's weights."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    version: str
+    weights_sha256: str
+    artifact_state: Literal["none", "unverified", "verified", "mismatch"]
+    artifact_sha256: str | None = Field(description="Of the file's bytes.")
+    artifact_bytes: int | None
+    artifact_checked_at: datetime | None
 
 
 class DeviationOut(BaseModel):

@@ -116,6 +116,7 @@ TABLE: dict[str, Permission | None] = {  # None: any key that opens something
     f"GET {ONE}/models/{{model}}/versions/{{version}}/comparison": P.READ,
     f"GET {ONE}/models/{{model}}/versions/{{version}}/lineage": P.READ,
     f"GET {ONE}/models/{{model}}/versions/{{version}}/card": P.READ,
+    f"PUT {ONE}/models/{{model}}/versions/{{version}}/weights": P.REGISTER_VERSIONS,
     f"GET {ONE}/registry/deviations": P.READ,
     f"POST {ONE}/models/{{model}}/repair": P.HANDLE_INCIDENTS,
     f"GET {ONE}/inventory": P.READ,
