@@ -14,7 +14,7 @@ from app.drift.findings import Finding
 from app.drift.scopes import Known, Scope
 from detectors import Outcome
 
-MOST = 24  # causes that are explained in a round
+MOST = 16  # causes that are explained in a round
 MOST_OF_CLIENTS = 24  # single clients' among them, beyond those
 
 
