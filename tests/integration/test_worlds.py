@@ -57,6 +57,28 @@ def test_the_break_is_attributed_to_the_three_variables_that_broke(stroke: Playe
 
 
 @needs_data
+def test_the_break_is_explained(stroke: Played) -> None:
+    """Inputs broke off at once, in March; which label goes with which prediction did not."""
+    incident = what_became_of("the main trial begins", STROKE, stroke).incident
+    assert incident is not None
+    why = incident["evidence"]["explanation"]
+    assert why["kind"]["kind"] == "abrupt"
+    assert why["onset"]["earliest_at"][:7] <= BREAK <= why["onset"]["latest_at"][:7]
+    assert why["origin"]["origin"] == "virtual"
+    assert {one["subject"] for one in why["features"]} >= {"feature:RATRIAL", "feature:RASP3"}
+    assert why["split"]["within_client"] > why["split"]["participation_mix"]
+
+
+@needs_data
+def test_what_happened_to_one_station_is_explained(beijing: Played) -> None:
+    incident = what_became_of("Shunyi's pressure", BEIJING, beijing).incident
+    assert incident is not None
+    why = incident["evidence"]["explanation"]
+    assert why["onset"]["earlier_possible"]
+    assert "or before, at one client" in why["sentence"]
+
+
+@needs_data
 def test_nothing_is_opened_before_the_break(stroke: Played) -> None:
     opened = [stroke.name_of(incident["opened_step"]) for incident in stroke.incidents]
     assert [month for month in opened if month < BREAK] == []
