@@ -1,8 +1,10 @@
 """An incident's page: what moved, since when, how sure, what was done, and what to do next."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 from sqlmodel import Session
 
@@ -44,6 +46,7 @@ class IncidentPage:
     decisions: Sequence[RetrainingDecision]  # on whether to retrain, newest first
     proposed: Sequence[RetrainRequest]  # that wait for somebody's yes
     outcomes: Sequence[RetrainingOutcome]
+    forgetting: Mapping[UUID, Sequence[Mapping[str, Any]]]  # by the outcome's request
 
 
 def incident_page(
@@ -85,6 +88,7 @@ def incident_page(
         ),
         proposed=[request for request in requests if request.state == "proposed"],
         outcomes=outcomes,
+        forgetting={one.request_id: retraining.forgetting(session, one) for one in outcomes},
     )
 
 
