@@ -181,7 +181,7 @@ def _answer(
         return (
             (NOT_MEASURED, "Too few rounds or clients measured both versions.") if enough else None
         )
-    told = f"log loss lower by {_interval(beside.gain)} nats per example over {count} rounds"
+    told = f"gain in log loss {_interval(beside.gain)} nats per example over {count} rounds"
     harmed = list(_harmed(beside, policy.canary.non_inferiority_margin))
     if harmed:
         return DID_NOT_HELP, f"It is worse for {', '.join(harmed)}; for all: {told}."
