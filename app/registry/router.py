@@ -11,24 +11,23 @@ from app.core.ids import Slug
 from app.federations.dependencies import Access, in_federation
 from app.federations.roles import Permission
 from app.registry import service
-from app.registry.schemas import (
+from app.registry.evidence_schemas import (
+    CohortProposalsOut,
+    Comparison,
+    JudgementOut,
+    ShadowOut,
+)
+from app.registry.promotion_schemas import (
     ApprovalIn,
     Cohort,
-    CohortProposalsOut,
     CommentIn,
     CommentOut,
-    Comparison,
     DecisionIn,
-    JudgementOut,
-    ModelIn,
-    ModelOut,
     PromotionIn,
     PromotionOut,
     ServingOut,
-    ShadowOut,
-    VersionIn,
-    VersionOut,
 )
+from app.registry.schemas import ModelIn, ModelOut, VersionIn, VersionOut
 from app.registry.tables import Model, ModelVersion, Promotion, PromotionComment
 
 router = APIRouter(prefix="/v1/federations/{federation}", tags=["registry"])
