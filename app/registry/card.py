@@ -14,11 +14,11 @@ from app.drift import service as drift
 from app.federations.tables import Federation
 from app.registry import deviations, repository
 from app.registry.canary import comparison
+from app.registry.evidence_schemas import Comparison
 from app.registry.inventory import inventory_of_model
 from app.registry.inventory_schemas import InventoryOut
 from app.registry.lineage import lineage_of
 from app.registry.lineage_schemas import LineageOut
-from app.registry.schemas import Comparison
 from app.registry.tables import Model, ModelVersion
 from app.registry.training_runs import metrics_of
 from app.registry.versions import model_named, version_named

@@ -19,8 +19,8 @@ from app.federations import service as federations
 from app.federations.policy import Policy
 from app.federations.tables import Federation
 from app.registry import service as registry
-from app.registry.schemas import CohortComparison, Comparison, Difference
-from app.registry.schemas import Measured as MeasuredError
+from app.registry.evidence_schemas import CohortComparison, Comparison, Difference
+from app.registry.evidence_schemas import Measured as MeasuredError
 from app.retraining import measuring, repository
 from app.retraining.measuring import ErrorLevel
 from app.retraining.tables import RetrainingOutcome, RetrainRequest

@@ -12,7 +12,7 @@ from app.core.http import DatabaseDep, ReadSession, WriteSession
 from app.federations.dependencies import Access, in_federation
 from app.federations.roles import Permission
 from app.registry import service as registry
-from app.registry.schemas import PromotionOut
+from app.registry.promotion_schemas import PromotionOut
 from app.retraining import service
 from app.retraining.schemas import (
     ApproveIn,

@@ -32,6 +32,7 @@ from app.registry import promoting
 from app.registry import service as registry
 from app.registry.mirroring import Mirrored
 from app.registry.promoting import ON_APPLIED
+from app.registry.twins import Held
 from benchmarks.worlds.beijing import START, Beijing, _examples, _inputs, _label, _table
 from benchmarks.worlds.model import ROUNDS, Logistic, train
 from benchmarks.worlds.service import JUDGING, MODEL, RESEND_SECONDS, Service, in_process, perform
@@ -270,9 +271,18 @@ def _federation(session: Session) -> Federation:
 def _promote(session: Session, here: Federation, version: str) -> None:
     """Two people decide, and it is put in force, with MLflow left out."""
     draft = registry.draft_promotion(session, here, MODEL, version, "owner", "it is better")
-    registry.submit(session, here, draft.id, "owner")
-    registry.approve(session, here, draft.id, "validator", "it is better")
+    seen = registry.submit(session, here, draft.id, "owner").evidence_sha256
+    assert seen is not None, "it was frozen just now"
+    registry.approve(
+        session,
+        here,
+        draft.id,
+        "validator",
+        "it is better",
+        role=Role.VALIDATOR,
+        evidence_sha256=seen,
+    )
     wanted = promoting.prepare(session, draft.id)
     assert wanted is not None, "it was approved just now"
-    numbers = {name: name for name in wanted.twins}
-    promoting.record(session, draft.id, Mirrored(wanted, numbers))
+    held = {name: Held(name, twin.tags, "") for name, twin in wanted.twins.items()}
+    promoting.record(session, draft.id, Mirrored(wanted, held, {}, wanted.aliases))

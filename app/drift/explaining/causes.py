@@ -11,7 +11,8 @@ import numpy as np
 
 from app.drift.client_findings import DRIFT, ClientFindings
 from app.drift.findings import Finding
-from app.drift.scopes import Known, Scope
+from app.drift.known import Known
+from app.drift.scopes import Scope
 from detectors import Outcome
 
 MOST = 16  # causes that are explained in a round
