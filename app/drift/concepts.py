@@ -4,13 +4,15 @@ A client that leaves one foreign concept for another drifts before and after; on
 as it is tells them apart. `judge_round` follows that for all clients together, and borrows from
 those in the same state. Its error budget is a chance of a false alarm for each client and round; a
 drift is told in the round of the alarm, when the errors changed by a practical effect, too. All
-clients are taken at once, so it is for federations of few.
+clients are taken at once, so it is for federations of few. Examples have to be independent of each
+other: where the reference's rounds differ more than that explains, nobody is followed.
 """
 
 from typing import Self
 
 import msgspec
 import numpy as np
+import scipy.special
 from numpy.typing import NDArray
 from sqlmodel import Session
 
@@ -30,6 +32,7 @@ DETECTOR, SUBJECT = "concept", "error_rate"
 MOST_CLIENTS = 128
 MOST_ROUNDS = 24  # that are kept; what was before them is forgotten
 LEAST_ROUNDS = 2  # of which the newest is compared with those before
+OVERDISPERSED = 1e-3  # a p-value
 ALPHA = 2e-4  # of a false alarm, for each client in each round
 
 
@@ -58,7 +61,7 @@ class Concepts(msgspec.Struct):
 
     def take(self, measure: RoundMeasure) -> NDArray[np.bool_]:
         """Take in a round; for which clients it tells that their concept moved."""
-        told = np.concatenate((self.rounds, self._of(measure)[np.newaxis]))[-MOST_ROUNDS:]
+        told = np.concatenate((self.rounds, self.of(measure)[np.newaxis]))[-MOST_ROUNDS:]
         forgotten = len(self.rounds) + 1 - len(told)
         self.matrices = told.tobytes()
         onsets, starts = (
@@ -89,7 +92,7 @@ class Concepts(msgspec.Struct):
         effects: Floats = np.take_along_axis(change, largest[:, np.newaxis], axis=1)[:, 0]
         return effects
 
-    def _of(self, measure: RoundMeasure) -> Floats:
+    def of(self, measure: RoundMeasure) -> Floats:
         """The round's matrices by client; zeros for those that told none."""
         clients = np.frombuffer(self.clients, PSEUDONYM)
         matrices = np.zeros((len(clients), self.classes, self.classes))
@@ -107,6 +110,8 @@ def resume(
     told = case.current.confusions
     if told is None or reference.shards > 1 or len(case.known.clients) > MOST_CLIENTS:
         return None
+    if overdispersed(case):
+        return None
     stored, missed = streams.stored(session, reference, CONCEPTS, round_)
     earlier = cases.measure(session, federation, missed, round_.version)
     if stored is None:
@@ -117,6 +122,23 @@ def resume(
     for measure in earlier:
         concepts.take(measure)
     return concepts
+
+
+def overdispersed(case: Case) -> bool:
+    """Whether clients' errors differ more between the reference's rounds than examples do.
+
+    Pearson's chi-square, summed over clients and predictions.
+    """
+    begun = Concepts.begun(case.known.clients, np.shape(case.current.confusions)[-1])
+    rounds = np.array([begun.of(measure) for measure in case.reference])
+    n = rounds.sum(axis=2)
+    wrong = n - np.diagonal(rounds, axis1=2, axis2=3)
+    rate = wrong.sum(axis=0) / np.maximum(n.sum(axis=0), 1.0)
+    variance = n * rate * (1 - rate)
+    told = variance > 0
+    squares = float(((wrong - n * rate)[told] ** 2 / variance[told]).sum())
+    freedom = float(np.maximum(told.sum(axis=0) - 1, 0).sum())
+    return freedom > 0 and float(scipy.special.chdtrc(freedom, squares)) < OVERDISPERSED
 
 
 def judge_concepts(case: Case, concepts: Concepts) -> ClientFindings:

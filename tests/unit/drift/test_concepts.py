@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.drift.concepts import ALPHA, MOST_ROUNDS, Concepts, without
+from app.drift.concepts import ALPHA, MOST_ROUNDS, Concepts, overdispersed, without
 from app.rounds.records import pseudonyms
 from detectors import track_concepts
 
@@ -79,3 +79,17 @@ def test_a_round_without_such_matrices_tells_nothing(told: NDArray[np.float64] |
     concepts, _ = followed(9)
     silent: Any = SimpleNamespace(clients=CLIENTS, confusions=told, noise_sd=0.0)
     assert not concepts.take(silent).any()
+
+
+def test_where_rounds_differ_more_than_examples_do_nobody_is_followed() -> None:
+    """Every other round three times as hard: so is weather, and no change of the concept."""
+    steady = [measure(one) for one in matrices(9)]
+    weather = [measure(one) for one in matrices(9)]
+    for hard in weather[::2]:
+        wrong = 2 * hard.confusions[:, [0, 1], [1, 0]]
+        hard.confusions[:, [0, 1], [1, 0]] += wrong
+        hard.confusions[:, [1, 0], [1, 0]] -= wrong
+    for rounds, differ in ((steady, False), (weather, True)):
+        known = SimpleNamespace(clients=CLIENTS)
+        case: Any = SimpleNamespace(known=known, reference=rounds[:8], current=rounds[8])
+        assert overdispersed(case) is differ
