@@ -5,11 +5,13 @@ played by `benchmarks/worlds`, which says what is known of them; `benchmarks.eva
 their years.
 """
 
+import numpy as np
 import pytest
 
 from benchmarks.streams.readers import absent
-from benchmarks.worlds import scoring
+from benchmarks.worlds import scoring, tracking
 from benchmarks.worlds.beijing import Beijing
+from benchmarks.worlds.feddrift import FedDrift
 from benchmarks.worlds.quiet import Quiet
 from benchmarks.worlds.runner import Played, play
 from benchmarks.worlds.scoring import Found, found
@@ -102,6 +104,14 @@ def test_each_change_of_the_air_is_found_in_its_scope_as_what_it_is(
 def test_no_incident_of_the_air_is_unexplained(beijing: Played) -> None:
     unknown = scoring.false_alarms(beijing.incidents, BEIJING.changes, beijing.rounds)
     assert [incident["title"] for incident in unknown] == []
+
+
+@needs_data
+def test_concepts_that_follow_on_one_another_are_found_as_by_the_library_alone() -> None:
+    world = FedDrift("SEA", "B")
+    alarms = tracking.of_service(play(world, verdicts=True))
+    assert np.array_equal(alarms, tracking.of_library(world))
+    assert alarms.any()
 
 
 def test_swings_of_participation_open_nothing() -> None:
