@@ -10,14 +10,16 @@ OF_SUBJECT = f"{WITHIN} AND {THERE} AND {chosen.SUBJECT}"
 SERIES = "model || ' ' || version"
 ROUND_PAGE = f"{HERE}/rounds/${{__data.fields.round}}"
 
-# A value, and no join: PostgreSQL looks up in a view what it knows before it reads the view.
-NEWEST = f"""(
-    SELECT round_id FROM grafana_judged WHERE {WITHIN} AND {VERSIONS}
+# Looked up first and named as values, not joined: PostgreSQL takes into a view only what it knows
+# before it reads the view.
+NEWEST = f"""newest AS MATERIALIZED (
+    SELECT round_id, model, version, reference FROM grafana_judged WHERE {WITHIN} AND {VERSIONS}
     ORDER BY received_at DESC LIMIT 1
 )"""
 MAP = f"""
+WITH {NEWEST}
 SELECT subject, cohort, effect_ratio AS ratio FROM grafana_subjects
-WHERE {chosen.FEDERATION} AND round_id = {NEWEST}
+WHERE {chosen.FEDERATION} AND round_id = (SELECT round_id FROM newest)
 ORDER BY scope_key, effect_ratio DESC NULLS LAST
 """
 RIBBON = f"""
@@ -25,21 +27,20 @@ SELECT {BUCKET}, subject AS metric, max(outcome) AS value
 FROM grafana_subjects WHERE {WITHIN} AND {THERE}
 GROUP BY 1, 2 ORDER BY 1, 2
 """
-REFERENCE = " AND ".join(
-    f"{column} = (SELECT {told} FROM grafana_judged"
-    f" WHERE {chosen.FEDERATION} AND round_id = {NEWEST})"
-    for column, told in (("model", "model"), ("version", "version"), ("number", "reference"))
-)
 DISTRIBUTION = f"""
-WITH now_there AS (
+WITH {NEWEST},
+now_there AS (
     SELECT bin, bin_name, examples / nullif(sum(examples) OVER (), 0) AS share
     FROM grafana_distributions
-    WHERE {chosen.FEDERATION} AND round_id = {NEWEST} AND {chosen.COHORT} AND {chosen.DISTRIBUTION}
+    WHERE {chosen.FEDERATION} AND round_id = (SELECT round_id FROM newest)
+      AND {chosen.COHORT} AND {chosen.DISTRIBUTION}
 ),
 before AS (
     SELECT bin, bin_name, examples / nullif(sum(examples) OVER (), 0) AS share
     FROM grafana_references
-    WHERE {chosen.FEDERATION} AND {REFERENCE} AND {chosen.COHORT} AND {chosen.DISTRIBUTION}
+    WHERE {chosen.FEDERATION} AND model = (SELECT model FROM newest)
+      AND version = (SELECT version FROM newest) AND number = (SELECT reference FROM newest)
+      AND {chosen.COHORT} AND {chosen.DISTRIBUTION}
 )
 SELECT coalesce(now_there.bin_name, before.bin_name) AS bin, before.share AS reference,
        now_there.share AS current

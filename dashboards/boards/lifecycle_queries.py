@@ -32,6 +32,9 @@ WHERE {WITHIN} AND {MODELS} AND NOT shadow AND told.value IS NOT NULL
 ORDER BY 1, 2
 """
 CANARY_COHORTS = f"""
+WITH looks AS (
+    SELECT model, received_at FROM grafana_canary_looks WHERE {WITHIN} AND {MODELS} AND NOT shadow
+)
 SELECT candidate.cohort || ' (' || candidate.version || ')' AS cohort,
        sum((candidate.log_loss - beside.log_loss) * candidate.examples)
          / nullif(sum(candidate.examples), 0) AS difference
@@ -42,6 +45,7 @@ JOIN (SELECT * FROM grafana_measures
   ON beside.federation = candidate.federation AND beside.model = candidate.model
      AND beside.received_at = candidate.received_at AND beside.cohort = candidate.cohort
      AND beside.version = candidate.beside
+JOIN looks ON looks.model = candidate.model AND looks.received_at = candidate.received_at
 GROUP BY 1 ORDER BY 1
 """
 REGRET = f"""

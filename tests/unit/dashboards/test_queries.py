@@ -165,7 +165,9 @@ def test_fewer_points_than_rounds_are_one_point_an_interval(grafana: Grafana, mo
 
 
 def test_the_heat_map_says_where_it_moved(grafana: Grafana, moment: View) -> None:
-    rows = run(grafana, query_of("vigie-drift", "Effect over threshold by subject and"), moment)
+    rows = run(
+        grafana, query_of("vigie-drift", "Effect over threshold by subject and cohort"), moment
+    )
     ratios = {row["cohort"]: row["ratio"] for row in rows if row["subject"] == "label:late"}
     assert ratios["hub=EWR"] > 2
     assert ratios["hub=JFK"] > 2
@@ -185,6 +187,12 @@ def test_the_canary_and_the_shadow_have_intervals_that_tell(grafana: Grafana, mo
     upper = [row["value"] for row in looks if row["metric"] == "upper"]
     assert len(upper) == played.CANARY
     assert max(upper) < 0  # better, and surely so
+    cohorts = run(grafana, query_of("vigie-lifecycle", "Candidate against champion by"), moment)
+    assert [row["cohort"] for row in cohorts if row["difference"] < -0.05] == [
+        "everyone (2)",
+        "hub=EWR (2)",
+        "hub=JFK (2)",
+    ]
     regret = run(grafana, query_of("vigie-lifecycle", "Shadow regret"), moment)
     assert max(row["value"] for row in regret if row["metric"].startswith("regret")) < 0
 
@@ -193,7 +201,7 @@ def query_of(uid: str, title: str) -> str:
     (panel,) = (
         panel
         for panel in commands.documents()[uid]["panels"]
-        if panel["title"].startswith(title) and "by cohort" not in panel["title"]
+        if panel["title"] == title or (title.endswith("by") and panel["title"].startswith(title))
     )
     text: str = panel["targets"][0]["rawSql"]
     return text
