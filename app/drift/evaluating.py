@@ -24,7 +24,7 @@ from app.drift.judging import error_budget, judge, with_breadth
 from app.drift.references import in_force
 from app.drift.shards import EVALUATE_SHARD
 from app.drift.streams import WIDE
-from app.drift.subject_rows import rows_of
+from app.drift.subject_rows import rows_of, worst_of
 from app.drift.tables import Evaluation, EvaluationShard, Reference, Verdict
 from app.drift.verdicts import of_clients, of_finding
 from app.federations import service as federations
@@ -106,8 +106,9 @@ def conclude(session: Session, evaluation: Evaluation) -> list[Verdict]:
     of_their_own = "client" in opening
     verdicts = _verdicts(found, clients, evaluation, case, of_their_own=of_their_own)
     session.add_all(verdicts)
-    shown = rounds.shown_scopes(session, round_.id)
-    repository.replace_subject_rows(session, round_.id, rows_of(round_, verdicts, shown))
+    told = list(rows_of(round_, verdicts, rounds.shown_scopes(session, round_.id)))
+    evaluation.worst = worst_of(told)
+    repository.replace_subject_rows(session, round_.id, told)
     judged = Judged(
         federation=federation,
         round_=round_,

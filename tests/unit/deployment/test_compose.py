@@ -21,6 +21,7 @@ TALKS = {
     ("grafana-role", "postgres"), ("grafana", "postgres"), ("mlflow", "postgres"),
     ("worker", "redis"), ("beat", "redis"), ("worker", "mlflow"), ("worker", "alertmanager"),
     ("prometheus", "alertmanager"), ("prometheus", "api"), ("grafana", "prometheus"),
+    ("grafana", "alertmanager"),
 }  # fmt: skip
 KEPT_APART = [
     ("grafana", "redis"), ("grafana", "mlflow"), ("grafana", "worker"), ("api", "redis"),
