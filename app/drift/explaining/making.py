@@ -60,9 +60,15 @@ class Judged:
 
 
 def explanations_of(session: Session, judged: Judged) -> list[Explanation]:
-    """Why each subject drifts where it does; nothing is worked out where nothing drifts."""
+    """Why each subject drifts where it does; nothing is worked out where nothing drifts.
+
+    What a cohort is held to over all rounds, such as the ratio of what its scores promise, is in
+    no case: no movement of clients is behind it that could be shown.
+    """
     maker = _Maker(session, judged)
-    return [maker.explain(cause) for cause in causes_of(judged.findings)]
+    told = {subject for case in judged.cases for subject in (*case.rates, *case.histograms)}
+    causes = causes_of(one for one in judged.findings if one.subject in told)
+    return [maker.explain(cause) for cause in causes]
 
 
 class _Maker:
