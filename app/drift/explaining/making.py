@@ -68,9 +68,14 @@ class Judged:
 
 
 def explanations_of(session: Session, judged: Judged) -> list[Explanation]:
-    """Why each subject drifts where it does; nothing is worked out where nothing drifts."""
+    """Why each subject drifts where it does; nothing is worked out where nothing drifts.
+
+    What a cohort is held to over all rounds, such as the ratio of what its scores promise, is in
+    no case: no movement of clients is behind it that could be shown.
+    """
     maker = _Maker(session, judged)
-    causes = causes_of(judged.findings)
+    told = {subject for case in judged.cases for subject in (*case.rates, *case.histograms)}
+    causes = causes_of(one for one in judged.findings if one.subject in told)
     if judged.of_their_own:
         causes += causes_of_clients(judged.clients, judged.cases[0].known)
     return [maker.explain(cause) for cause in causes]
