@@ -129,7 +129,8 @@ def overdispersed(case: Case) -> bool:
 
     Pearson's chi-square, summed over clients and predictions.
     """
-    begun = Concepts.begun(case.known.clients, np.shape(case.current.confusions)[-1])
+    assert case.current.confusions is not None
+    begun = Concepts.begun(case.known.clients, case.current.confusions.shape[-1])
     rounds = np.array([begun.of(measure) for measure in case.reference])
     n = rounds.sum(axis=2)
     wrong = n - np.diagonal(rounds, axis1=2, axis2=3)
