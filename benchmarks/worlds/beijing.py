@@ -73,7 +73,7 @@ class Beijing:
     @property
     def _knows_seasons(self) -> bool:
         """Whether a year comes round while the model serves."""
-        return pd.Timestamp(self.start) + YEAR < END
+        return bool(pd.Timestamp(self.start) + YEAR < END)
 
     @property
     def _seasons(self) -> Mapping[str, object]:
