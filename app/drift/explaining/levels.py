@@ -7,6 +7,7 @@ levels are kept with its evaluation, so that nobody has to read its records agai
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import msgspec
 import numpy as np
@@ -142,20 +143,27 @@ def _rates(
 def _distances(
     before: Sequence[Summary], after: Sequence[Summary], subject: str
 ) -> tuple[Floats, Floats]:
-    """How far each round lies from the reference's rounds together, its own left out."""
+    """How far each round lies from the reference's rounds together, its own left out.
+
+    NaN for rounds that did not tell it, or on other bins than the reference's newest.
+    """
     absent = np.full(len(before[0].clients), np.nan)
-    told = [one.distributions[subject] for one in before if subject in one.distributions]
-    alike = [one for one in told if np.array_equal(one.edges, told[-1].edges)]
-    whole = np.sum([one.counts for one in alike], axis=0)
-    usual = [_apart(one, whole - one.counts) for one in alike]
-    now = [
-        _apart(one, whole)
-        if (one := side.distributions.get(subject)) is not None
-        and np.array_equal(one.edges, told[-1].edges)
-        else absent
-        for side in after
-    ]
-    return np.array(usual), np.array(now)
+    usual, now = ([one.distributions.get(subject) for one in side] for side in (before, after))
+    newest = next((one for one in reversed(usual) if one is not None), None)
+    whole = np.sum([one.counts for one in usual if _is_on_bins(one, newest)], axis=0)
+    return (
+        np.array(
+            [
+                _apart(one, whole - one.counts) if _is_on_bins(one, newest) else absent
+                for one in usual
+            ]
+        ),
+        np.array([_apart(one, whole) if _is_on_bins(one, newest) else absent for one in now]),
+    )
+
+
+def _is_on_bins(one: Pooled | None, of: Pooled | None) -> TypeGuard[Pooled]:
+    return one is not None and of is not None and np.array_equal(one.edges, of.edges)
 
 
 def _apart(one: Pooled, other: Floats) -> Floats:

@@ -24,9 +24,10 @@ from app.federations.roles import Role
 from app.federations.schemas import FederationIn, KeyIn
 from app.incidents.tables import Notice
 from app.main import create_app
-from app.registry import mirroring, promoting
+from app.registry import mirroring, promoting, training_runs
+from tests.mirrored import mirrored
 from tests.rounds import BIN_SPEC, body, record
-from workers.effects import External
+from workers.effects import External, Local
 from workers.tasks import EFFECTS
 
 FEDERATION, MODEL, CLIENTS = "flights", "late-arrival", 12
@@ -40,15 +41,11 @@ LATE, LATE_THERE, LATER_STILL = 20, 45, 70  # of 100 flights of each client
 RESEND_SECONDS = 600.0
 
 
-def _mirrored(wanted: mirroring.Wanted) -> mirroring.Mirrored:
-    """What MLflow would answer."""
-    numbers = {version: str(at) for at, version in enumerate(wanted.twins, start=1)}
-    return mirroring.Mirrored(wanted, numbers)
-
-
 MLFLOW = {
-    "registry.mirror_version": External(mirroring.prepare, _mirrored, mirroring.record),
-    "registry.apply_promotion": External(promoting.prepare, _mirrored, promoting.record),
+    "registry.mirror_version": External(mirroring.prepare, mirrored, mirroring.record),
+    "registry.apply_promotion": External(promoting.prepare, mirrored, promoting.record),
+    training_runs.LOG: Local(lambda _session, _round_id: None),
+    mirroring.LOG_CARD: Local(lambda _session, _version_id: None),
 }
 
 
@@ -161,8 +158,9 @@ class Play:
         """One asks, another approves, a worker applies it."""
         asked = {"model": MODEL, "candidate": candidate, "why": "better at every hub"}
         path = f"/promotions/{self.call(Role.OWNER, '/promotions', asked)['id']}"
-        self.call(Role.OWNER, f"{path}/submit", {})
-        self.call(Role.VALIDATOR, f"{path}/approve", {"reason": "the canary says so"})
+        seen = self.call(Role.OWNER, f"{path}/submit", {})["evidence_sha256"]
+        approval = {"reason": "the canary says so", "evidence_sha256": seen}
+        self.call(Role.VALIDATOR, f"{path}/approve", approval)
         self.work()
 
     def deliver(self) -> None:

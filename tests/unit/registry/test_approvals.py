@@ -24,6 +24,7 @@ from app.registry.errors import (
 )
 from app.registry.mirroring import Mirrored
 from app.registry.tables import Promotion
+from tests.mirrored import mirrored
 from tests.unit.registry.lifecycle import (
     MODEL,
     OWNER,
@@ -162,7 +163,7 @@ class KilledError(Exception):
 def performed(session: Session, promotion: Promotion) -> Mirrored:
     wanted = promoting.prepare(session, promotion.id)
     assert wanted is not None
-    return Mirrored(wanted, {version: version for version in wanted.twins})
+    return mirrored(wanted)
 
 
 @pytest.mark.parametrize("step", ["freeze", "audit", "notify"])

@@ -12,9 +12,9 @@ from app.federations.roles import Role
 from app.federations.tables import Federation
 from app.registry import mirroring, promoting, service
 from app.registry.errors import ManyTagsError, NotACandidateError, UnknownCohortError
-from app.registry.mirroring import Mirrored
 from app.registry.tables import Promotion
 from app.registry.twins import alias_of
+from tests.mirrored import mirrored
 from tests.rounds import blocks
 from tests.unit.registry.lifecycle import (
     MODEL,
@@ -75,8 +75,7 @@ def promoted(session: Session, federation: Federation, candidate: str, cohort: s
     wanted = promoting.prepare(session, promotion.id)
     assert wanted is not None
     assert wanted.aliases[alias_of(cohort)] == (None if promotion.kind == "merge" else candidate)
-    numbers = {version: version for version in wanted.twins}
-    promoting.record(session, promotion.id, Mirrored(wanted, numbers))
+    promoting.record(session, promotion.id, mirrored(wanted))
     return promotion
 
 

@@ -22,8 +22,8 @@ from app.core.database import Database
 from app.core.errors import DomainError
 from app.federations.tables import Federation
 from app.registry import promoting, service
-from app.registry.mirroring import Mirrored, Wanted
 from app.registry.tables import ModelVersion, Promotion
+from tests.mirrored import mirrored
 from tests.unit.registry.lifecycle import MODEL, approve, register
 
 PEOPLE = ("Ada", "Grace", "Joan")
@@ -38,11 +38,6 @@ STEPS = {
     ("approved", "rolled_back"),
     ("applied", "rolled_back"),
 }
-
-
-def performed(wanted: Wanted) -> Mirrored:
-    """What MLflow answers."""
-    return Mirrored(wanted, {version: version for version in wanted.twins})
 
 
 class Promotions(RuleBasedStateMachine):
@@ -105,8 +100,8 @@ class Promotions(RuleBasedStateMachine):
     def apply(self, promotion: UUID) -> None:
         wanted = promoting.prepare(self.session, promotion)
         if wanted is not None:
-            promoting.record(self.session, promotion, performed(wanted))
-            promoting.record(self.session, promotion, performed(wanted))
+            promoting.record(self.session, promotion, mirrored(wanted))
+            promoting.record(self.session, promotion, mirrored(wanted))
 
     @invariant()
     def every_step_is_in_the_table(self) -> None:

@@ -12,9 +12,9 @@ from app.core.database import Database
 from app.federations.tables import Federation
 from app.registry import promoting, service, shadow
 from app.registry.errors import NoShadowError
-from app.registry.mirroring import Mirrored
 from app.registry.tables import Promotion
 from app.rounds.tables import Round
+from tests.mirrored import mirrored
 from tests.rounds import blocks
 from tests.unit.registry.lifecycle import (
     MODEL,
@@ -41,8 +41,7 @@ def session(database: Database, federation: Federation) -> Iterator[Session]:
 def in_force(session: Session, promotion: Promotion) -> Promotion:
     wanted = promoting.prepare(session, promotion.id)
     assert wanted is not None
-    numbers = {version: version for version in wanted.twins}
-    promoting.record(session, promotion.id, Mirrored(wanted, numbers))
+    promoting.record(session, promotion.id, mirrored(wanted))
     return promotion
 
 
