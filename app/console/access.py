@@ -133,6 +133,16 @@ def reader(visitor: AnyVisitor) -> Visitor:
     return visitor
 
 
+def reader_of(permission: Permission) -> Callable[..., Visitor]:
+    """Dependency of pages that not every reader may see."""
+
+    def authorise(visitor: AnyVisitor) -> Visitor:
+        demand(visitor.principal, permission)
+        return visitor
+
+    return authorise
+
+
 def form_of(permission: Permission | None = None) -> Callable[..., Visitor]:
     """Dependency of forms: a visitor with the permission, whose session rendered the form."""
 
