@@ -1,6 +1,7 @@
 """Templates, and what they may call: formats with units, times, static files under their hash."""
 
 import hashlib
+import json
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -34,7 +35,13 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        signed=signed, number=number, percent=percent, moment=moment, short=short, words=words
+        signed=signed,
+        number=number,
+        percent=percent,
+        moment=moment,
+        pretty=pretty,
+        short=short,
+        words=words,
     )
     made.globals["static"] = static_url
     return made
@@ -81,6 +88,11 @@ def moment(value: datetime | None) -> Markup:
         return Markup("–")  # noqa: RUF001 - a dash for nothing
     text = value.strftime("%Y-%m-%d %H:%M")
     return Markup('<time datetime="{}">{}&nbsp;UTC</time>').format(value.isoformat(), text)
+
+
+def pretty(value: object) -> str:
+    """A JSON value over several lines."""
+    return json.dumps(value, indent=1, ensure_ascii=False)
 
 
 def short(pseudonym: str) -> str:

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, Response
 from fastapi.responses import FileResponse, RedirectResponse
 
-from app.console import models, promotions
+from app.console import governing, members, models, promotions
 from app.console import retraining as retraining_forms
 from app.console.access import Visitor, form_of, reader
 from app.console.account import router as account
@@ -209,6 +209,8 @@ def retrain(
     return _to(f"/f/{federation}")
 
 
+router.include_router(governing.router)
+router.include_router(members.router)
 router.include_router(models.router)
 router.include_router(promotions.router)
 router.include_router(retraining_forms.router)

@@ -23,8 +23,13 @@ FOR_ALL = {
     "GET /password/{token}",
     "POST /password/{token}",
 }
-DECIDES = {reader.__qualname__, access._visitor.__qualname__, form_of.__qualname__, reader_of.__qualname__}
-PAGES = ("federation", "model", "round", "incident", "promotion")
+DECIDES = {
+    reader.__qualname__,
+    access._visitor.__qualname__,
+    form_of.__qualname__,
+    reader_of.__qualname__,
+}
+PAGES = ("federation", "model", "inventory", "policy", "round", "incident", "promotion")
 
 
 def routes(of: Any) -> list[APIRoute]:
@@ -70,7 +75,7 @@ def test_another_tenants_pages_look_like_none(sign_in: SignIn, world: World, pag
     assert set(theirs.headers) == set(missing.headers)
 
 
-@pytest.mark.parametrize("page", PAGES[2:])
+@pytest.mark.parametrize("page", PAGES[4:])
 def test_another_tenants_things_look_like_none_at_home(
     sign_in: SignIn, world: World, page: str
 ) -> None:
