@@ -28,6 +28,7 @@ from app.incidents.router import router as incidents
 from app.people.router import router as people
 from app.registry.inventory_router import router as inventory
 from app.registry.router import router as registry
+from app.registry.weights_router import router as weights
 from app.retraining.router import router as retraining
 from app.retraining.waiting import Waiters
 from app.rounds import service as round_service
@@ -87,11 +88,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.pressure = Pressure(settings)
     app.state.waiters = Waiters()
     app.add_middleware(Gunzip, limit=settings.max_body_bytes)
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes, streamed=("/weights",))
     problems.install(app)
     metrics.install(app, (*SOURCES, *judging_figures.SOURCES, *figures.SOURCES))
     judging = (drift, progress, reports)
-    models = (registry, inventory, retraining)
+    models = (registry, weights, inventory, retraining)
     domains = (federations, people, rounds, *judging, incidents, *models, audit)
     for router in (health, metrics.router, *domains, console):
         app.include_router(router)

@@ -20,15 +20,20 @@ WIDTH = 24
 FEDERATIONS = "SELECT federation FROM grafana_federations ORDER BY 1"
 MODELS = f"SELECT model FROM grafana_models WHERE {chosen.FEDERATION} ORDER BY 1"
 VERSIONS = f"SELECT DISTINCT version FROM grafana_versions WHERE {chosen.MODELS} ORDER BY 1"
-# What was judged in the time range, and the whole federation first.
+# Of the newest judged round of each version: scanning all of them for names would take too long.
+NEWEST = f"""(
+    SELECT DISTINCT ON (model, version) round_id FROM grafana_judged
+    WHERE {chosen.within()} AND {chosen.MODELS} ORDER BY model, version, received_at DESC
+)"""
 COHORTS = f"""
 SELECT cohort FROM (
-    SELECT DISTINCT cohort FROM grafana_subjects WHERE {chosen.within()} AND {chosen.MODELS}
+    SELECT DISTINCT cohort FROM grafana_subjects
+    WHERE {chosen.MODELS} AND round_id = ANY (ARRAY{NEWEST})
 ) found ORDER BY cohort <> '{chosen.EVERYONE}', cohort
 """
 SUBJECTS = f"""
 SELECT DISTINCT subject FROM grafana_subjects
-WHERE {chosen.within()} AND {chosen.MODELS} AND {chosen.WHOLE} ORDER BY 1
+WHERE {chosen.MODELS} AND {chosen.WHOLE} AND round_id = ANY (ARRAY{NEWEST}) ORDER BY 1
 """
 
 RETRAINED = f"""

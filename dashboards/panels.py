@@ -26,6 +26,7 @@ from dashboards.sources import Form, Source
 
 Steps = Sequence[tuple[float | None, str]]
 Colors = Mapping[str, str]
+RIBBON_POINTS = 250  # colours narrower than 4 pixels say nothing
 LIMIT, INTERVAL = "threshold", ("lower", "upper")
 
 
@@ -117,6 +118,7 @@ def ribbon(
     """States over time, one ribbon a series; `names` maps a value to (text, colour)."""
     panel = _asking(statetimeline.Panel(), title, description, source, [query])
     panel = panel.mappings([_mapping(names)]).show_value(choices.VisibilityMode.NEVER)
+    panel = panel.max_data_points(RIBBON_POINTS)
     return panel.legend(_legend()).tooltip(_tooltip())
 
 

@@ -23,6 +23,8 @@ FEDERATION = "flights"
 # `make test TEST_ARGS="--hypothesis-profile=explore"`.
 hypothesis.settings.register_profile("replay", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("explore", derandomize=False, deadline=None, print_blob=True)
+# For state machines against the whole service: 10,000 steps.
+hypothesis.settings.register_profile("endurance", derandomize=False, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("replay")
 
 

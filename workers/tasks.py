@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from app.core.database import Database, database
 from app.core.outbox import MAX_IN_FLIGHT, Delivery
+from app.core.pressure import MEBIBYTE
 from app.core.settings import settings
 from app.drift import reporting, retention, shards
 from app.incidents import aftermath, delivery, governance, notices, oncall, proposals
@@ -29,6 +30,8 @@ from app.registry import (
     rolling_back,
     shadow,
     training_runs,
+    versions,
+    weights_elsewhere,
 )
 from app.registry import service as registry
 from app.registry.mlflow_registry import MlflowRegistry
@@ -65,6 +68,7 @@ MLFLOW_LANE = Lanes(most_lanes=1, most_waiting=MAX_IN_FLIGHT)
 MLFLOW = Gate(
     "mlflow", is_outage, (*reconciling.CHANGES_ALIASES, training_runs.LOG, mirroring.LOG_CARD)
 )
+STORES = Gate("weights", lambda _error: False, (versions.CHECK_WEIGHTS,))
 RECONCILIATION = uuid4()  # one at a time waits in the lane
 BACKTEST_ATTEMPTS = 2
 SHARD_ATTEMPTS = 3  # a shard that fails as often is left out of its round
@@ -144,6 +148,17 @@ EFFECTS: dict[str, Effect] = {
     ),
     shadow.WATCH: Local(shadow.watch),
     mirroring.LOG_CARD: _in_mlflow(cards.prepare, cards.perform, cards.record, _runs),
+    versions.CHECK_WEIGHTS: Behind(
+        STORES,
+        External(
+            weights_elsewhere.prepare,
+            lambda address: weights_elsewhere.perform(
+                address, settings().max_weights_mb * MEBIBYTE
+            ),
+            weights_elsewhere.record,
+        ),
+        LANES,
+    ),
     reporting.BUILD: External(
         reporting.prepare,
         lambda work: reporting.perform(work, settings().reports_dir),

@@ -1,4 +1,4 @@
-"""retraining: decisions, approval, outcomes
+"""retraining: decisions, approval, outcomes; sealed addresses of channels
 
 Revision ID: 0010
 Revises: 0006
@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from alembic import op
 
 from app.core.database import Json, Utc
+from app.core.settings import settings
+from app.incidents.sealing import seal, unseal
 
 revision = "0010"
 down_revision = "0009"
@@ -34,6 +36,49 @@ def upgrade() -> None:
     _states(STATES, OPEN)
     _create_decisions()
     _create_outcomes()
+    _seal_addresses()
+
+
+def _channels() -> sa.TableClause:
+    names = ("url", "kind")
+    return sa.table(
+        "channels",
+        sa.column("id", sa.Uuid()),
+        sa.column("address", sa.LargeBinary()),
+        *(sa.column(name) for name in names),
+    )
+
+
+def _seal_addresses() -> None:
+    """Apprise addresses hold passwords: encrypted under the service's own secret from now on."""
+    with op.batch_alter_table("channels") as batch_op:
+        batch_op.add_column(sa.Column("kind", sa.String(), nullable=True))
+        batch_op.add_column(sa.Column("address", sa.LargeBinary(), nullable=True))
+    channels, connection = _channels(), op.get_bind()
+    for row in connection.execute(sa.select(channels)).mappings().all():
+        sealed = seal(settings().secret_key, row["url"], str(row["id"]))
+        connection.execute(
+            sa.update(channels)
+            .where(channels.c.id == row["id"])
+            .values(kind=row["url"].partition(":")[0], address=sealed)
+        )
+    with op.batch_alter_table("channels") as batch_op:
+        batch_op.alter_column("kind", existing_type=sa.String(), nullable=False)
+        batch_op.alter_column("address", existing_type=sa.LargeBinary(), nullable=False)
+        batch_op.drop_column("url")
+
+
+def _unseal_addresses() -> None:
+    with op.batch_alter_table("channels") as batch_op:
+        batch_op.add_column(sa.Column("url", sa.String(), nullable=True))
+    channels, connection = _channels(), op.get_bind()
+    for row in connection.execute(sa.select(channels)).mappings().all():
+        url = unseal(settings().secret_key, row["address"], str(row["id"]))
+        connection.execute(sa.update(channels).where(channels.c.id == row["id"]).values(url=url))
+    with op.batch_alter_table("channels") as batch_op:
+        batch_op.alter_column("url", existing_type=sa.String(), nullable=False)
+        batch_op.drop_column("address")
+        batch_op.drop_column("kind")
 
 
 def _states(states: str, open_states: str) -> None:
@@ -122,6 +167,7 @@ def _create_outcomes() -> None:
 
 
 def downgrade() -> None:
+    _unseal_addresses()
     op.drop_table("retraining_outcomes")
     op.drop_table("retraining_decisions")
     # What waited for a person's yes was never asked for.

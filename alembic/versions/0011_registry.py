@@ -17,8 +17,10 @@ depends_on = None
 
 OPEN = sa.text("resolved_at IS NULL")
 DEVIATIONS = (
-    "kind IN ('model_deleted', 'version_deleted', 'alias_moved', 'tag_changed', 'source_changed')"
+    "kind IN ('model_deleted', 'version_deleted', 'alias_moved', 'tag_changed', 'source_changed',"
+    " 'weights_changed', 'weights_gone')"
 )
+STATES = "artifact_state IN ('none', 'unverified', 'verified', 'mismatch')"
 
 
 def upgrade() -> None:
@@ -31,6 +33,18 @@ def upgrade() -> None:
     with op.batch_alter_table("model_versions") as batch_op:
         batch_op.add_column(sa.Column("mirrored_tags", Json, nullable=True))
         batch_op.add_column(sa.Column("mirrored_source", sa.String(), nullable=True))
+        batch_op.add_column(
+            sa.Column("artifact_state", sa.String(), server_default="none", nullable=False)
+        )
+        batch_op.add_column(sa.Column("artifact_sha256", sa.String(), nullable=True))
+        batch_op.add_column(sa.Column("artifact_bytes", sa.BigInteger(), nullable=True))
+        batch_op.add_column(sa.Column("artifact_checked_at", Utc(), nullable=True))
+        batch_op.add_column(sa.Column("artifact_stamp", sa.String(), nullable=True))
+        batch_op.create_check_constraint(op.f("ck_model_versions_artifact_state"), STATES)
+    # Weights whose address was named before: nobody has read them.
+    op.execute(
+        "UPDATE model_versions SET artifact_state = 'unverified' WHERE artifact_uri IS NOT NULL"
+    )
     _create_deviations()
     _create_inventory()
     _create_logged_rounds()
@@ -151,6 +165,9 @@ def downgrade() -> None:
     op.drop_table("inventory_entries")
     op.drop_table("registry_deviations")
     with op.batch_alter_table("model_versions") as batch_op:
+        batch_op.drop_constraint(op.f("ck_model_versions_artifact_state"), type_="check")
+        for column in ("stamp", "checked_at", "bytes", "sha256", "state"):
+            batch_op.drop_column(f"artifact_{column}")
         batch_op.drop_column("mirrored_source")
         batch_op.drop_column("mirrored_tags")
     with op.batch_alter_table("models") as batch_op:

@@ -15,7 +15,7 @@ Revises: 0006
 import sqlalchemy as sa
 from alembic import context, op
 
-from app.core.database import Utc
+from app.core.database import Json, Utc
 
 
 revision = "0014"
@@ -24,7 +24,7 @@ branch_labels = None
 depends_on = None
 
 # Everyone, or a cohort such as "hub=EWR", which is what people choose from.
-COHORT = "CASE scope WHEN 'federation' THEN 'everyone' ELSE scope_key END AS cohort"
+COHORT = "CASE scope_key WHEN '' THEN 'everyone' ELSE scope_key END AS cohort"
 
 FEDERATIONS = """
 SELECT name AS federation, title, min_cohort_size FROM federations
@@ -92,16 +92,28 @@ FROM round_subjects s JOIN federations f ON f.id = s.federation_id
 WHERE {NOT_SUPERSEDED}
 """
 
-VERDICTS = """
-SELECT f.name AS federation, v.model, v.version, v.global_step, s.received_at, v.subject, v.family,
-       CASE v.scope WHEN 'federation' THEN 'everyone' ELSE v.scope_key END AS cohort, v.scope_key,
-       v.detector, v.outcome, v.statistic, v.effect, v.effect_unit, v.threshold, v.p_value, v.q_value,
-       v.error_budget, v.minimum_detectable_effect
-FROM verdicts v
-JOIN federations f ON f.id = v.federation_id
-JOIN round_subjects s ON s.round_id = v.round_id AND s.scope = v.scope
-     AND s.scope_key = v.scope_key AND s.subject = v.subject
-WHERE v.superseded_at IS NULL AND """ + NOT_SUPERSEDED
+# Each detector's own answer.
+ANSWERED = f"""
+SELECT f.name AS federation, s.model, s.version, s.global_step, s.received_at, s.subject,
+       {COHORT}, s.scope_key, s.error_budget, a.detector, a.outcome, a.statistic, a.p_value, a.q_value
+FROM round_subjects s
+JOIN federations f ON f.id = s.federation_id
+CROSS JOIN LATERAL jsonb_to_recordset(s.answers) AS a (
+    detector text, outcome text, statistic float8, p_value float8, q_value float8
+)
+WHERE {NOT_SUPERSEDED}
+"""
+
+# One row a judged round, with the number of the reference that it was judged against.
+JUDGED = """
+SELECT f.name AS federation, e.round_id, e.model, e.version, e.global_step, r.received_at, e.worst,
+       d.number AS reference
+FROM evaluations e
+JOIN federations f ON f.id = e.federation_id
+JOIN rounds r ON r.id = e.round_id AND r.state <> 'superseded'
+JOIN drift_references d ON d.id = e.reference_id
+WHERE e.superseded_at IS NULL AND e.ended_at IS NOT NULL
+"""
 
 # A subject's counts with what its bins are called: categories by name, numbers from edge to edge.
 BINS = """
@@ -128,8 +140,8 @@ coalesce(
 """
 
 DISTRIBUTIONS = f"""
-SELECT f.name AS federation, r.model, r.version, r.global_step, r.received_at, {COHORT},
-       named.subject, counted.bin, {BIN}, greatest(counted.examples::float8, 0) AS examples
+SELECT f.name AS federation, r.id AS round_id, r.model, r.version, {COHORT}, named.subject,
+       counted.bin, {BIN}, greatest(counted.examples::float8, 0) AS examples
 FROM rounds r
 JOIN federations f ON f.id = r.federation_id
 JOIN round_aggregates a ON a.round_id = r.id AND a.measured = 'model'
@@ -155,7 +167,7 @@ GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 
 INCIDENTS = """
 SELECT i.id, f.name AS federation, i.model, i.version, i.family, i.scope, i.scope_key,
-       CASE i.scope WHEN 'federation' THEN 'everyone' ELSE i.scope_key END AS cohort, i.subject,
+       CASE i.scope_key WHEN '' THEN 'everyone' ELSE i.scope_key END AS cohort, i.subject,
        i.title, i.state, i.severity, i.onset_step, i.opened_step, i.last_step, i.opened_at,
        i.acknowledged_at, i.resolved_at, i.resolution, s.received_at AS onset_at,
        (i.evidence ->> 'clients_moved')::int AS clients_moved,
@@ -171,7 +183,8 @@ JOIN round_aggregates a ON a.round_id = i.opened_round AND a.measured = 'model'
 LEFT JOIN LATERAL (
     SELECT min(r.received_at) AS received_at FROM rounds r
     WHERE r.federation_id = i.federation_id AND r.model = i.model AND r.version = i.version
-      AND r.phase <> 'fit' AND r.global_step = i.onset_step AND r.state <> 'superseded'
+      AND r.phase IN ('evaluate', 'canary', 'serve') AND r.global_step = i.onset_step
+      AND r.state <> 'superseded'
 ) s ON true
 WHERE i.scope <> 'client'
 """
@@ -221,7 +234,8 @@ VIEWS = {
     "grafana_refusals": REFUSALS,
     "grafana_measures": MEASURES,
     "grafana_subjects": SUBJECTS,
-    "grafana_verdicts": VERDICTS,
+    "grafana_answers": ANSWERED,
+    "grafana_judged": JUDGED,
     "grafana_distributions": DISTRIBUTIONS,
     "grafana_references": REFERENCES,
     "grafana_incidents": INCIDENTS,
@@ -247,12 +261,12 @@ INSERT INTO round_subjects (
     round_id, scope, scope_key, subject, federation_id, model, version, global_step, received_at,
     family, outcome, detector, statistic, effect, effect_unit, effect_ratio, threshold, q_value,
     minimum_detectable_effect, within_client, participation_mix, clients_judged, clients_moved,
-    clients_drifting
+    clients_drifting, error_budget, answers
 )
 SELECT v.round_id, v.scope, v.scope_key, v.subject, v.federation_id, v.model, v.version,
        v.global_step, r.received_at, v.family, v.worst, v.detector, v.statistic, v.effect,
        v.effect_unit, v.ratio, v.threshold, v.q_value, v.minimum_detectable_effect,
-       {numbers}
+       {numbers}, v.error_budget, {answers}
 FROM (
     SELECT ranked.*, row_number() OVER (
         PARTITION BY round_id, scope, scope_key, subject
@@ -270,6 +284,27 @@ JOIN round_aggregates a ON a.round_id = v.round_id AND a.measured = 'model'
      AND a.scope = v.scope AND a.scope_key = v.scope_key
 WHERE v.place = 1 AND r.state <> 'superseded'
 """
+# Every detector's answer on the subject, as one list.
+ANSWERS = {
+    "postgresql": """(
+        SELECT jsonb_agg(jsonb_build_object('detector', o.detector, 'outcome', o.outcome,
+            'statistic', o.statistic, 'p_value', o.p_value, 'q_value', o.q_value))
+        FROM verdicts o WHERE o.round_id = v.round_id AND o.scope = v.scope
+            AND o.scope_key = v.scope_key AND o.subject = v.subject AND o.superseded_at IS NULL
+    )""",
+    "sqlite": """(
+        SELECT json_group_array(json_object('detector', o.detector, 'outcome', o.outcome,
+            'statistic', o.statistic, 'p_value', o.p_value, 'q_value', o.q_value))
+        FROM verdicts o WHERE o.round_id = v.round_id AND o.scope = v.scope
+            AND o.scope_key = v.scope_key AND o.subject = v.subject AND o.superseded_at IS NULL
+    )""",
+}
+WORST = """
+UPDATE evaluations SET worst = coalesce((
+    SELECT max(outcome) FROM round_subjects s
+    WHERE s.round_id = evaluations.round_id AND s.scope = 'federation'
+), 0) WHERE superseded_at IS NULL AND ended_at IS NOT NULL
+"""
 EXPLAINED = {
     "within_client": "float8",
     "participation_mix": "float8",
@@ -282,7 +317,9 @@ EXPLAINED = {
 def upgrade() -> None:
     _create_tables()
     _create_indexes()
-    op.execute(FILL.format(numbers=_numbers()))
+    op.add_column("evaluations", sa.Column("worst", sa.SmallInteger(), nullable=True))
+    op.execute(FILL.format(numbers=_numbers(), answers=ANSWERS[op.get_context().dialect.name]))
+    op.execute(WORST)
     if not _on_postgres():
         return
     _drop(_old_views())
@@ -327,6 +364,8 @@ def _create_tables() -> None:
         sa.Column("clients_judged", sa.Integer(), nullable=True),
         sa.Column("clients_moved", sa.Integer(), nullable=True),
         sa.Column("clients_drifting", sa.Integer(), nullable=True),
+        sa.Column("error_budget", sa.Float(), nullable=False),
+        sa.Column("answers", Json, nullable=False),
         sa.CheckConstraint(
             "scope IN ('federation', 'cohort')", name=op.f("ck_round_subjects_scope")
         ),
@@ -377,15 +416,17 @@ def _create_tables() -> None:
 
 
 def _create_indexes() -> None:
-    series = ["federation_id", "model", "scope_key"]
     op.create_index(
-        "ix_round_subjects_series", "round_subjects", [*series, "subject", "received_at"]
+        "ix_round_subjects_series",
+        "round_subjects",
+        ["federation_id", "model", "subject", "scope_key", "received_at"],
+        postgresql_include=["round_id", "version", "effect"],
     )
     op.create_index(
         "ix_round_subjects_time",
         "round_subjects",
-        [*series, "received_at"],
-        postgresql_include=["subject", "version", "outcome", "effect_ratio"],
+        ["federation_id", "model", "scope_key", "received_at"],
+        postgresql_include=["round_id", "subject", "version", "outcome"],
     )
     op.create_index("ix_privacy_spent_series", "privacy_spent", ["federation_id", "received_at"])
     op.create_index(
@@ -415,6 +456,8 @@ def downgrade() -> None:
     op.drop_index("ix_refusals_series", table_name="refusals")
     op.drop_index("ix_rounds_superseded", table_name="rounds")
     op.drop_index("ix_rounds_received", table_name="rounds")
+    with op.batch_alter_table("evaluations") as batch_op:
+        batch_op.drop_column("worst")
     for table in ("canary_looks", "privacy_spent", "round_subjects"):
         op.drop_table(table)
     if _on_postgres():

@@ -11,14 +11,17 @@ class BodyTooLargeError(Exception):
 
 
 class BodyLimit:
-    """ASGI middleware: 413 for a body over `limit` bytes, declared or counted while it streams."""
+    """ASGI middleware: 413 for a body over `limit` bytes, declared or counted while it streams.
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        self.app, self.limit = app, limit
+    A path that ends in one of `streamed` takes its body piece by piece, and caps it itself.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int, streamed: tuple[str, ...] = ()) -> None:
+        self.app, self.limit, self.streamed = app, limit, streamed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 413."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or self._is_streamed(scope):
             await self.app(scope, receive, send)
             return
         if _declared_length(scope) > self.limit:
@@ -28,6 +31,9 @@ class BodyLimit:
             await self.app(scope, self._counted(receive), send)
         except BodyTooLargeError:
             await self._refuse(scope, receive, send)
+
+    def _is_streamed(self, scope: Scope) -> bool:
+        return bool(scope["method"] == "PUT" and scope["path"].endswith(self.streamed or ("\0",)))
 
     def _counted(self, receive: Receive) -> Receive:
         seen = 0

@@ -172,9 +172,13 @@ def depth(session: Session) -> dict[str, int]:
     return {state.value: 0 for state in OutboxState} | dict(counts)
 
 
-def waiting(session: Session, most: int) -> int:
-    """How many rows wait, counted up to `most`."""
-    some = select(OutboxRow.id).where(OutboxRow.state == OutboxState.PENDING).limit(most)
+def waiting(session: Session, most: int, *, but: str) -> int:
+    """How many rows wait, counted up to `most`, but those of tasks that begin with `but`."""
+    some = (
+        select(OutboxRow.id)
+        .where(OutboxRow.state == OutboxState.PENDING, col(OutboxRow.task).not_like(f"{but}%"))
+        .limit(most)
+    )
     return session.exec(select(func.count()).select_from(some.subquery())).one()
 
 

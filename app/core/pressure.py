@@ -27,6 +27,7 @@ from app.core.settings import Settings
 
 BACKLOG_SECONDS, BACKLOG_AGE_SECONDS, FULL_SECONDS = 10, 1.0, 60
 MEBIBYTE = 2**20
+NOT_JUDGING = "registry."  # what waits for MLflow, however long, keeps no round from being judged
 PUSHES_AT_ONCE = 8  # of the 40 threads in which routes run
 
 log = structlog.get_logger(__name__)
@@ -117,7 +118,8 @@ class Pressure:
         with self._lock:
             if time.monotonic() - self._counted_at > BACKLOG_AGE_SECONDS:
                 with database.read_scope() as session:
-                    self._waiting = outbox.waiting(session, self.settings.max_backlog)
+                    most = self.settings.max_backlog
+                    self._waiting = outbox.waiting(session, most, but=NOT_JUDGING)
                 self._counted_at = time.monotonic()
             return self._waiting
 

@@ -69,6 +69,9 @@ class Settings(SignInSettings):
     host: str = Field(default="127.0.0.1", description="Address the API listens on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port the API listens on.")
     max_body_bytes: int = Field(default=8 * 2**20, description="Largest push, in bytes.")
+    max_weights_mb: int = Field(
+        default=1024, ge=1, description="Largest file of a version's weights, in MiB."
+    )
     push_rate: str = Field(
         default="6000/minute",
         pattern=r"^[1-9]\d{0,8}/(second|minute|hour|day)$",

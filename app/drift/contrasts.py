@@ -40,8 +40,8 @@ def _judged(
     case: Case, subject: str, known: Places, missing: Codes, unit: str, effect: float
 ) -> ClientFindings:
     clients = len(case.known.clients)
-    before, told_before = _contrasts(case.reference, case.places_before, subject, clients)
-    after, told_after = _contrasts(case.latest, case.places_after, subject, clients)
+    before, told_before = contrasts_of(case.reference, case.places_before, subject, clients)
+    after, told_after = contrasts_of(case.latest, case.places_after, subject, clients)
     alpha = case.policy.false_discovery_rate
     found = median_shifts(before[:, known], after[:, known], alpha=alpha)
     own = median_shifts(told_before[:, known], told_after[:, known], alpha=alpha)
@@ -79,7 +79,7 @@ def centres_of(measure: RoundMeasure) -> dict[str, float]:
     }
 
 
-def _contrasts(
+def contrasts_of(
     rounds: Sequence[RoundMeasure], places: Sequence[Places], subject: str, clients: int
 ) -> tuple[Floats, Floats]:
     """How far each known client lies from the median of its round, and what it told; or NaN."""

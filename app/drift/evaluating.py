@@ -18,14 +18,13 @@ from app.core import clock, outbox
 from app.drift import cases, claims, linking, perspectives, repository, shards, streams, watched
 from app.drift.client_findings import ClientFindings
 from app.drift.explaining import service as explaining
-from app.drift.explaining.levels import levels_of
 from app.drift.explaining.making import Judged
 from app.drift.findings import Case, Finding
 from app.drift.judging import error_budget, judge, with_breadth
 from app.drift.references import in_force
 from app.drift.shards import EVALUATE_SHARD
 from app.drift.streams import WIDE
-from app.drift.subject_rows import rows_of
+from app.drift.subject_rows import rows_of, worst_of
 from app.drift.tables import Evaluation, EvaluationShard, Reference, Verdict
 from app.drift.verdicts import of_clients, of_finding
 from app.federations import service as federations
@@ -104,16 +103,23 @@ def conclude(session: Session, evaluation: Evaluation) -> list[Verdict]:
     repository.supersede(session, round_.id, clock.now())
     rounds.mark_evaluated(session, round_)
     opening = federations.policy_of(federation).incidents.scopes
-    verdicts = _verdicts(found, clients, evaluation, case, of_their_own="client" in opening)
+    of_their_own = "client" in opening
+    verdicts = _verdicts(found, clients, evaluation, case, of_their_own=of_their_own)
     session.add_all(verdicts)
-    shown = rounds.shown_scopes(session, round_.id)
-    repository.replace_subject_rows(session, round_.id, rows_of(round_, verdicts, shown))
-    judged = [standing, *others]
-    levels = levels_of(judged)
-    explaining.keep(
-        session,
-        Judged(federation, round_, reference, evaluation, judged, found, clients, levels),
+    told = list(rows_of(round_, verdicts, rounds.shown_scopes(session, round_.id)))
+    evaluation.worst = worst_of(told)
+    repository.replace_subject_rows(session, round_.id, told)
+    judged = Judged(
+        federation=federation,
+        round_=round_,
+        reference=reference,
+        evaluation=evaluation,
+        cases=(standing, *others),
+        findings=found,
+        clients=clients,
+        of_their_own=of_their_own,
     )
+    explaining.keep(session, judged)
     return verdicts
 
 

@@ -57,9 +57,10 @@ class RoundMeasure:
     over a cohort, and `stands_for` so many clients. `whole` are rates of the round that no single
     client tells, such as how many took part; `centres` the median over all of its clients of what
     they tell, also where only some of them are here (`contrasts.py`). `outcomes` are the labels,
-    and those of the second of two, shape (clients, 2); NaN without both labels and scores;
+    and those of the second of two, shape (clients, 2); NaN without both labels and scores.
     `joint` counts labels and predictions together (`joints.py`), which is judged nowhere and tells
-    where a drift comes from.
+    where a drift comes from. `confusions` are by label and prediction, (clients, classes, classes),
+    zeros where not told; `noise_sd` is what was declared of every count.
     """
 
     round_id: UUID
@@ -74,6 +75,8 @@ class RoundMeasure:
     centres: Mapping[str, float] = field(default_factory=dict)
     outcomes: Floats | None = None
     joint: Binned | None = None
+    confusions: Floats | None = None
+    noise_sd: float = 0.0
 
     def telling(self, subject: str) -> Mask:
         """Which clients told a subject."""
@@ -98,6 +101,8 @@ class RoundMeasure:
             self.centres,
             None if self.outcomes is None else self.outcomes[chosen],
             None if self.joint is None else _part(self.joint, chosen),
+            None if self.confusions is None else self.confusions[chosen],
+            self.noise_sd,
         )
 
 
@@ -135,6 +140,8 @@ def measure_round(
             **dict(consensus_of(records, answered)),
         },
         outcomes=_outcomes(records, bins, answered, own=round_.version == version),
+        confusions=_confusions(records, answered, own=round_.version == version),
+        noise_sd=declared_noise_sd(round_.envelope.get("privacy") or {}),
     )
 
 
@@ -227,6 +234,14 @@ def _outcomes(
     both = (labels.told & scores.told)[answered]
     counts = labels.counts[answered]
     return np.where(_column(both), np.column_stack((counts.sum(axis=1), counts[:, 1])), np.nan)
+
+
+def _confusions(records: Records, answered: Mask, *, own: bool) -> Floats | None:
+    told = records.counts.get("confusion" if own else f"{CANARY}confusion")
+    if told is None:
+        return None
+    counts = np.where(_column(told.told), told.counts, 0.0)[answered]
+    return counts.reshape(len(counts), told.rows, -1)
 
 
 def _observed_beyond_predicted(

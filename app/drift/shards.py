@@ -5,15 +5,18 @@ nobody else from writing.
 """
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from uuid import UUID
 
+import msgspec
 from sqlmodel import Session
 
 from app.core import clock, outbox
-from app.drift import cases, perspectives, repository, streams, watched
+from app.drift import cases, concepts, perspectives, repository, streams, watched
 from app.drift.client_findings import ClientFindings, decide
 from app.drift.clients import judge_clients
+from app.drift.concepts import CONCEPTS, Concepts, judge_concepts
 from app.drift.findings import Case
 from app.drift.measurements import Floats
 from app.drift.packing import pack, unpack
@@ -30,21 +33,23 @@ LONGEST_ERROR = 500
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What judging a shard takes: its cases, and its streams with what they have missed."""
+    """What judging a shard takes: its cases, its streams with what they have missed, concepts."""
 
     case: Case
     judged: Sequence[Case]
     streams: Streams
     watch: Watch | None
     values: Floats
+    concepts: Concepts | None
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A shard's findings and streams, packed."""
+    """A shard's findings, streams and concepts, packed."""
 
     findings: bytes
     streams: bytes
+    concepts: bytes | None
 
 
 def prepare(session: Session, shard_id: UUID) -> Work | None:
@@ -69,7 +74,8 @@ def gather(session: Session, case: Case, round_: Round, reference: Reference, sh
     standing = perspectives.standing(session, federation, round_, case)
     judged = [standing, *perspectives.seasonal(session, federation, round_, standing)]
     values = watched.client_values(case, [*measures, case.current])
-    return Work(case, judged, own, watch, values)
+    followed = concepts.resume(session, federation, case, round_, reference)
+    return Work(case, judged, own, watch, values, followed)
 
 
 def perform(work: Work) -> Judged:
@@ -77,7 +83,12 @@ def perform(work: Work) -> Judged:
     moved = streams.move(work.watch, work.streams, work.values)
     tested = (finding for case in work.judged for finding in judge_clients(case))
     findings = [*tested, *watched.client_alarms(work.case, moved)]
-    return Judged(pack(findings), streams.packed(work.streams, moved.watch))
+    followed = None
+    if work.concepts is not None:
+        after = copy(work.concepts)
+        findings.append(judge_concepts(work.case, after))
+        followed = msgspec.msgpack.encode(after)
+    return Judged(pack(findings), streams.packed(work.streams, moved.watch), followed)
 
 
 def record(session: Session, shard_id: UUID, judged: Judged) -> None:
@@ -108,6 +119,8 @@ def keep(
     shard.state, shard.data, shard.ended_at = "judged", judged.findings, clock.now()
     session.add(shard)
     streams.keep(session, evaluation.reference_id, shard.number, round_, judged.streams)
+    if judged.concepts is not None:
+        streams.keep(session, evaluation.reference_id, CONCEPTS, round_, judged.concepts)
 
 
 def quarantine(session: Session, shard_id: UUID, error: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
+from math import isfinite
 from typing import Any
 
 from app.drift.tables import RoundSubject, Verdict
@@ -20,6 +21,11 @@ def rows_of(
     told = sorted((one for one in verdicts if (one.scope, one.scope_key) in shown), key=_place)
     for _, group in groupby(told, key=_place):
         yield _row(round_, list(group))
+
+
+def worst_of(rows: Iterable[RoundSubject]) -> int:
+    """The worst outcome on the whole federation; insufficient evidence where nothing was judged."""
+    return max((row.outcome for row in rows if row.scope == "federation"), default=0)
 
 
 def _place(verdict: Verdict) -> tuple[str, str, str]:
@@ -50,7 +56,24 @@ def _row(round_: Round, answers: Sequence[Verdict]) -> RoundSubject:
         q_value=counts.q_value,
         minimum_detectable_effect=counts.minimum_detectable_effect,
         **_explained(answers),
+        error_budget=counts.error_budget,
+        answers=[_answer(answer) for answer in answers],
     )
+
+
+def _answer(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "detector": verdict.detector,
+        "outcome": verdict.outcome,
+        "statistic": _finite(verdict.statistic),
+        "p_value": _finite(verdict.p_value),
+        "q_value": _finite(verdict.q_value),
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    """The number, as far as JSON knows it."""
+    return value if value is not None and isfinite(value) else None
 
 
 def _weight(verdict: Verdict) -> tuple[bool, int, float, str]:

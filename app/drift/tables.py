@@ -74,6 +74,8 @@ class Evaluation(SQLModel, table=True):
     began_at: datetime = Field(sa_type=Utc)
     ended_at: datetime | None = Field(default=None, sa_type=Utc)
     superseded_at: datetime | None = Field(default=None, sa_type=Utc)
+    # The worst outcome on the whole federation: its place in `subject_rows.OUTCOMES`.
+    worst: int | None = Field(default=None, sa_type=SmallInteger)
 
 
 class EvaluationShard(SQLModel, table=True):
@@ -174,9 +176,10 @@ class RoundSubject(SQLModel, table=True):
             "ix_round_subjects_series",
             "federation_id",
             "model",
-            "scope_key",
             "subject",
+            "scope_key",
             "received_at",
+            postgresql_include=["round_id", "version", "effect"],
         ),
         Index(
             "ix_round_subjects_time",
@@ -184,7 +187,7 @@ class RoundSubject(SQLModel, table=True):
             "model",
             "scope_key",
             "received_at",
-            postgresql_include=["subject", "version", "outcome", "effect_ratio"],
+            postgresql_include=["round_id", "subject", "version", "outcome"],
         ),
     )
 
@@ -213,6 +216,8 @@ class RoundSubject(SQLModel, table=True):
     clients_judged: int | None = None
     clients_moved: int | None = None
     clients_drifting: int | None = None
+    error_budget: float  # the false discovery rate it was judged under
+    answers: list[dict[str, Any]] = Field(sa_type=Json)  # each detector's, as in `_answer`
 
 
 class Explanation(SQLModel, table=True):

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from sqlmodel import Session
 
-from app.drift import joining, packing, repository, streams
+from app.drift import concepts, joining, packing, repository, streams
 from app.drift.claims import CLAIMS
+from app.drift.concepts import CONCEPTS
 from app.drift.explaining import service as explaining
 from app.drift.linking import JOINED
 from app.rounds.records import Pseudonyms, pseudonyms
@@ -41,8 +42,8 @@ def _forget_streams(session: Session, federation_id: UUID, clients: Pseudonyms) 
     for state in repository.every_state(session, federation_id):
         if state.shard == CLAIMS:  # sums over cohorts, which stay as they were shown
             continue
-        kept = joining if state.shard == JOINED else streams
-        left = kept.without(state.data, clients)
+        kept = {JOINED: joining.without, CONCEPTS: concepts.without}
+        left = kept.get(state.shard, streams.without)(state.data, clients)
         if left is not None:
             state.data, state.sha256 = left, hashlib.sha256(left).hexdigest()
             session.add(state)

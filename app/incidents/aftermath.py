@@ -38,13 +38,23 @@ def assess(session: Session, request_id: UUID) -> None:
 
 def ask_again(session: Session) -> None:
     """Consider retraining again for incidents that the policy's quiet hours put off."""
-    for incident in repository.unresolved(session):
-        federation = federations.get(session, incident.federation_id)
-        decided = retraining.decisions_of(session, federation.id, incident_id=incident.id, limit=1)
-        if decided and decided[0].answer == Answer.QUIET_HOURS:
-            locked = repository.locked(session, federation.id, incident.id)
-            if locked is not None and locked.state != IncidentState.RESOLVED:
-                retraining.consider(session, federation, ask_of(session, locked))
+    # All are locked before anything is written to the audit log, as everywhere.
+    put_off = [
+        repository.locked(session, incident.federation_id, incident.id)
+        for incident in repository.unresolved(session)
+        if _was_put_off(session, incident)
+    ]
+    for incident in put_off:
+        if incident is not None and incident.state != IncidentState.RESOLVED:
+            federation = federations.get(session, incident.federation_id)
+            retraining.consider(session, federation, ask_of(session, incident))
+
+
+def _was_put_off(session: Session, incident: Incident) -> bool:
+    decided = retraining.decisions_of(
+        session, incident.federation_id, incident_id=incident.id, limit=1
+    )
+    return bool(decided) and decided[0].answer == Answer.QUIET_HOURS
 
 
 def _close(

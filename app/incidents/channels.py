@@ -10,11 +10,18 @@ from app.incidents import repository
 from app.incidents.errors import ChannelNameTakenError, InvalidChannelError
 from app.incidents.notices import ALERTMANAGER, LOG
 from app.incidents.schemas import ChannelIn
+from app.incidents.sealing import seal, unseal
 from app.incidents.tables import Channel
 
 
-def add(session: Session, federation: Federation, body: ChannelIn, actor: str) -> Channel:
-    """Add a channel.
+def add(
+    session: Session,
+    federation: Federation,
+    body: ChannelIn,
+    actor: str,
+    service_secret: bytes,
+) -> Channel:
+    """Add a channel; its address, which holds passwords and tokens, is kept sealed.
 
     Raises:
         InvalidChannelError: if Apprise does not know what to do with the address.
@@ -23,8 +30,13 @@ def add(session: Session, federation: Federation, body: ChannelIn, actor: str) -
     if not _is_apprise_address(body.url):
         raise InvalidChannelError
     channel = Channel(
-        federation_id=federation.id, name=body.name, url=body.url, created_at=clock.now()
+        federation_id=federation.id,
+        name=body.name,
+        kind=body.url.partition(":")[0],
+        address=b"",
+        created_at=clock.now(),
     )
+    channel.address = seal(service_secret, body.url, str(channel.id))
     if body.name in {LOG, ALERTMANAGER} or not repository.insert_channel(session, channel):
         raise ChannelNameTakenError(body.name)
     _audit(session, channel, actor, "add")
@@ -45,9 +57,13 @@ def of_federation(session: Session, federation: Federation) -> list[Channel]:
     return repository.channels_of(session, federation.id)
 
 
-def kind_of(channel: Channel) -> str:
-    """The part of the address that is no secret: its scheme."""
-    return channel.url.partition(":")[0]
+def address_of(channel: Channel, service_secret: bytes) -> str:
+    """The channel's Apprise address, which is a secret.
+
+    Raises:
+        UnreadableSecretError: if the service's own secret was changed since.
+    """
+    return unseal(service_secret, channel.address, str(channel.id))
 
 
 def _is_apprise_address(url: str) -> bool:
@@ -63,5 +79,5 @@ def _audit(session: Session, channel: Channel, actor: str, verb: str) -> None:
         action=f"channel.{verb}",
         entity=f"channel:{channel.name}",
         federation_id=channel.federation_id,
-        after={"kind": kind_of(channel)},
+        after={"kind": channel.kind},
     )

@@ -22,6 +22,8 @@ HAPPENED = {
     "alias_moved": "the alias {key} was moved",
     "tag_changed": "the tag {key} of version {version} was changed",
     "source_changed": "the source of version {version} was changed",
+    "weights_changed": "the weights' file of version {version} is another",
+    "weights_gone": "the weights' file of version {version} is gone",
 }
 
 

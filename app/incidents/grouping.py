@@ -123,10 +123,9 @@ def evidence_of(
     """
     found = sorted(verdicts, key=lambda one: (-ratio_of(one), one.subject, one.detector))
     own = [one for one in found if (one.scope, one.scope_key) == place] or found
-    subjects = {one.subject for one in own}
-    named = feature if feature is not None and feature in subjects else own[0].subject
+    traced = next((one.subject for one in own if one.subject == feature), None)
     beside = [one for one in found if one not in own]
-    return Evidence(*place, named, own, beside)
+    return Evidence(*place, traced or own[0].subject, own, beside)
 
 
 def speaks_of(verdicts: Iterable[Verdict], places: Collection[tuple[str, str, str]]) -> bool:

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from app.core import clock
 from app.core.settings import Settings
 from app.federations import service as federations
-from app.incidents import repository, webhooks
+from app.incidents import channels, repository, webhooks
 from app.incidents.alertmanager import alert_of, drill_alert, governance_alert
 from app.incidents.carriers import (
     Carrier,
@@ -62,7 +62,7 @@ def carrier_of(session: Session, notice: Notice, settings: Settings) -> Carrier:
         return Needless() if url is None else ToAlertmanager(url, alerts)
     if notice.channel.startswith(WEBHOOK):
         return _to_webhook(session, notice, announcement, federation, telling, settings)
-    return _to_apprise(session, notice, announcement, federation, telling)
+    return _to_apprise(session, notice, announcement, federation, telling, settings)
 
 
 # What an announcement of these says is all in itself.
@@ -120,14 +120,19 @@ def _to_apprise(
     announcement: Announcement,
     federation: str,
     telling: Telling,
+    settings: Settings,
 ) -> Carrier:
     channel = repository.channel_named(session, notice.federation_id, notice.channel)
     if channel is None:
         return Needless()
+    try:
+        address = channels.address_of(channel, settings.secret_key)
+    except UnreadableSecretError:
+        return Unsendable("The channel's address cannot be read. Remove it and add it again.")
     tone = "failure" if announcement.severity == "critical" else "warning"
     return ToApprise(
         channel_id=str(channel.id),
-        url=channel.url,
+        url=address,
         title=f"{federation}: {telling.title}",
         text=telling.text(),
         tone=TONES.get(Event(announcement.event), tone),

@@ -235,9 +235,12 @@ def withdraw_clients(
 
 
 @router.post("/channels", status_code=status.HTTP_201_CREATED)
-def add_channel(body: ChannelIn, access: Setter, session: WriteSession) -> ChannelOut:
+def add_channel(
+    body: ChannelIn, access: Setter, session: WriteSession, settings: SettingsDep
+) -> ChannelOut:
     """Send notices to an Apprise address, which no answer ever shows again."""
-    return _shown(channels.add(session, access.federation(session), body, access.actor))
+    federation = access.federation(session)
+    return _shown(channels.add(session, federation, body, access.actor, settings.secret_key))
 
 
 @router.get("/channels")
@@ -356,9 +359,7 @@ def _drill(drill: Announcement, notices: list[Notice]) -> DrillOut:
 
 
 def _shown(channel: Channel) -> ChannelOut:
-    return ChannelOut(
-        name=channel.name, kind=channels.kind_of(channel), created_at=channel.created_at
-    )
+    return ChannelOut(name=channel.name, kind=channel.kind, created_at=channel.created_at)
 
 
 def _may_see(access: Access, scope: str) -> bool:

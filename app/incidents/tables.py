@@ -161,7 +161,7 @@ class Silence(SQLModel, table=True):
 
 
 class Channel(SQLModel, table=True):
-    """Where a federation's notices go; the address is a secret and never leaves the service."""
+    """Where a federation's notices go; the address is a secret, and kept sealed."""
 
     __tablename__ = "channels"
     __table_args__ = (UniqueConstraint("federation_id", "name", name="uq_channels_name"),)
@@ -169,7 +169,8 @@ class Channel(SQLModel, table=True):
     id: UUID = Field(default_factory=new_id, primary_key=True)
     federation_id: UUID = Field(foreign_key="federations.id")
     name: str
-    url: str  # an Apprise address
+    kind: str  # the address's scheme, which is no secret
+    address: bytes = Field(sa_type=LargeBinary)  # an Apprise address
     created_at: datetime = Field(sa_type=Utc)
 
 

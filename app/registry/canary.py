@@ -13,9 +13,9 @@ from app.federations.tables import Federation
 from app.registry import evidence
 from app.registry.cohort_champions import champion_of
 from app.registry.errors import NotACandidateError
+from app.registry.evidence_schemas import Comparison, LineageLink
 from app.registry.guardrails import guardrails
 from app.registry.pairing import Paired, cohorts_of, paired
-from app.registry.schemas import Comparison, LineageLink
 from app.registry.tables import ModelVersion, Promotion
 from app.registry.versions import model_named, version_named
 from app.registry.wording import recommendation

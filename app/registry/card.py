@@ -14,11 +14,11 @@ from app.drift import service as drift
 from app.federations.tables import Federation
 from app.registry import deviations, repository
 from app.registry.canary import comparison
+from app.registry.evidence_schemas import Comparison
 from app.registry.inventory import inventory_of_model
 from app.registry.inventory_schemas import InventoryOut
 from app.registry.lineage import lineage_of
 from app.registry.lineage_schemas import LineageOut
-from app.registry.schemas import Comparison
 from app.registry.tables import Model, ModelVersion
 from app.registry.training_runs import metrics_of
 from app.registry.versions import model_named, version_named
@@ -27,6 +27,11 @@ from app.rounds import service as rounds
 NEWEST_ROUNDS, CONFIDENCE = 8, 0.95
 MOST_JUDGED = 200
 LEAST_FOR_AN_INTERVAL = 2
+ARTIFACTS = {
+    "none": "not kept here",
+    "unverified": "somewhere that Vigie cannot read",
+    "mismatch": "another than was registered",
+}
 
 
 class Level(BaseModel):
@@ -119,7 +124,7 @@ def card_of_version(
         drift=judged,
         canary=comparison(session, federation, model.name, version.version) if is_canary else None,
         decisions=list(_decisions(session, model, version)),
-        limits=list(_limits(session, federation, model, inventory, levels, judged)),
+        limits=list(_limits(session, federation, model, version, inventory, levels, judged)),
     )
 
 
@@ -197,6 +202,7 @@ def _limits(
     session: Session,
     federation: Federation,
     model: Model,
+    version: ModelVersion,
     inventory: InventoryOut,
     levels: Sequence[Level],
     judged: DriftHistory,
@@ -210,6 +216,11 @@ def _limits(
         "Intervals take rounds for independent of each other, and the clients that took part for"
         " those that the model serves."
     )
+    if version.artifact_state != "verified":
+        yield (
+            f"The weights' file is {ARTIFACTS[version.artifact_state]}: that it holds what was"
+            " registered is the FL server's word alone."
+        )
     if not levels:
         yield "No round has measured this version yet; nothing is known of its error."
     if not judged.judged:

@@ -19,6 +19,7 @@ from app.registry.mirroring import LOG_CARD
 from app.registry.mlflow_runs import MlflowRuns
 from app.registry.training_runs import run_key
 from app.registry.twins import registered_name
+from app.registry.versions import CHECK_WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,11 @@ def record(_session: Session, _version_id: UUID, _logged: None) -> None:
 
 
 def refresh(session: Session) -> None:
-    """Have the cards of every champion and canary logged, once a day."""
+    """Have the cards of every champion and canary logged, and their weights checked, once a day."""
     day = f"{clock.now():%Y-%m-%d}"
     for model in repository.all_models(session):
         names = [name for name in (model.champion, model.canary) if name is not None]
         for version in repository.versions_named(session, model, names):
             outbox.enqueue(session, LOG_CARD, version.id, step=day)
+            if version.artifact_uri is not None:
+                outbox.enqueue(session, CHECK_WEIGHTS, version.id, step=day)

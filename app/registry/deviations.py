@@ -26,6 +26,8 @@ class Kind(StrEnum):
     ALIAS_MOVED = "alias_moved"
     TAG_CHANGED = "tag_changed"
     SOURCE_CHANGED = "source_changed"
+    WEIGHTS_CHANGED = "weights_changed"  # the file is not the one that was checked
+    WEIGHTS_GONE = "weights_gone"
 
 
 class Resolution(StrEnum):
@@ -109,6 +111,13 @@ def note(session: Session, model: Model, found: Collection[Difference]) -> list[
             deviation.found = _short(now[key].found)
             session.add(deviation)
     return [_raise(session, model, one) for key, one in now.items() if key not in known]
+
+
+def raise_once(session: Session, model: Model, found: Difference) -> None:
+    """Raise a difference of a locked model unless it is known."""
+    known = {_key(one) for one in repository.open_deviations(session, model)}
+    if (found.kind.value, found.version, found.key) not in known:
+        _raise(session, model, found)
 
 
 def note_overwritten(session: Session, model: Model, found: Difference) -> None:

@@ -207,3 +207,28 @@ class NoShadowError(DomainError):
 
     def __init__(self, model: str) -> None:
         super().__init__(f"No promotion made the champion of {model}: there is none before it.")
+
+
+class WeightsMismatchError(DomainError):
+    """Weights were sent that are not those that the version was registered with."""
+
+    code = "weights_mismatch"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Neither the file's bytes nor the arrays in it have the SHA-256 that this version was"
+            " registered with; nothing was kept. Send the weights of this very version."
+        )
+
+
+class WeightsTooLargeError(DomainError):
+    """Weights are larger than may be sent."""
+
+    code = "weights_too_large"
+    kind = ErrorKind.TOO_LARGE
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"Weights are at most {most} MiB here; nothing was kept. Name their address in an"
+            " object store instead, or raise VIGIE_MAX_WEIGHTS_MB on the service."
+        )

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.federations.policy import CanaryPolicy
-from app.registry.pairing import FloatArray, Paired, Pairs
-from app.registry.schemas import (
+from app.registry.evidence_schemas import (
     CohortComparison,
     Confusions,
     Difference,
@@ -14,6 +13,7 @@ from app.registry.schemas import (
     Measured,
     OutlookOut,
 )
+from app.registry.pairing import FloatArray, Paired, Pairs
 from detectors.clients.canary import CanaryComparison, compare_canary
 from detectors.multiplicity.within_round import e_benjamini_hochberg
 

@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 
 from app.federations.policy import CanaryPolicy
+from app.registry.evidence_schemas import Guardrail
 from app.registry.pairing import Paired, Pairs
-from app.registry.schemas import Guardrail
 from app.rounds.tables import Round
 from detectors.clients.canary import CanaryComparison
 from detectors.sequential.confidence_sequence import half_width

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from app.core.ids import Slug
 from app.federations.schemas import Body, Holder
 from app.registry.criticality import Axis, Criticality
-from app.registry.schemas import Reason
+from app.registry.promotion_schemas import Reason
 from app.registry.tables import InventoryEntry
 
 Words = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=4000)]

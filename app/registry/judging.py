@@ -10,8 +10,8 @@ from app.federations import service as federations
 from app.federations.tables import Federation
 from app.registry.canary import least_records
 from app.registry.errors import NotACandidateError
+from app.registry.evidence_schemas import JudgedRate, JudgementOut
 from app.registry.pairing import FloatArray
-from app.registry.schemas import JudgedRate, JudgementOut
 from app.registry.versions import model_named, version_named
 from app.rounds import service as rounds
 from app.rounds.reports import ClientReport

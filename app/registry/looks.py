@@ -5,7 +5,7 @@ from sqlmodel import Session
 from app.federations import service as federations
 from app.registry import repository
 from app.registry.canary import comparison
-from app.registry.schemas import Comparison
+from app.registry.evidence_schemas import Comparison
 from app.registry.tables import CanaryLook, Model
 from app.rounds import disclosure
 from app.rounds.schemas import Phase

@@ -34,6 +34,11 @@ class MlflowStore:
         self._artifacts_dir = artifacts_dir.absolute()
 
     @property
+    def artifacts_dir(self) -> Path:
+        """Where files of versions are kept that are not MLflow's own."""
+        return self._artifacts_dir
+
+    @property
     def _is_a_server(self) -> bool:
         return self._uri.startswith(("http://", "https://"))
 

@@ -6,9 +6,10 @@ performed outside any transaction, and recorded. A model on which work waits is 
 what MLflow holds of it is about to change.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from uuid import UUID
 
 from sqlmodel import Session
@@ -18,9 +19,9 @@ from app.core import clock, outbox
 from app.core.errors import NotFoundError
 from app.federations import service as federations
 from app.federations.tables import Federation
-from app.registry import deviations, mirroring, repository
+from app.registry import deviations, mirroring, repository, weights
 from app.registry.deciding import APPLY, ROLL_BACK
-from app.registry.deviations import Difference, Seen, differences
+from app.registry.deviations import Difference, Kind, Seen, differences
 from app.registry.mirroring import MIRROR
 from app.registry.mlflow_registry import MlflowRegistry
 from app.registry.tables import Deviation, Model
@@ -32,6 +33,15 @@ BY_POLICY = "policy"
 
 
 @dataclass(frozen=True)
+class KeptFile:
+    """The file of a version's weights, as it was when it was checked."""
+
+    folder: Path
+    stamp: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Told:
     """What MLflow was told of a model, and when; `deviates` if differences of it are known."""
 
@@ -39,6 +49,7 @@ class Told:
     name: str
     aliases: dict[str, str]
     versions: dict[str, Held]
+    files: dict[str, KeptFile]
     at: datetime
     deviates: bool
 
@@ -56,7 +67,18 @@ def prepare(session: Session) -> list[Told]:
 def perform(registry: MlflowRegistry, told: Told) -> tuple[Difference, ...]:
     """How MLflow differs from it."""
     seen: Seen = registry.look(told.name)
-    return tuple(differences(told.aliases, told.versions, seen))
+    changed = _changed_files(registry.artifacts_dir, told.files)
+    return (*differences(told.aliases, told.versions, seen), *changed)
+
+
+def _changed_files(home: Path, files: Mapping[str, KeptFile]) -> Iterator[Difference]:
+    for version, kept in files.items():
+        path = home / kept.folder / weights.FILE
+        stamp = weights.stamp_of(path)
+        if stamp is None:
+            yield Difference(Kind.WEIGHTS_GONE, version, "weights", kept.sha256, None)
+        elif stamp != kept.stamp and (now := weights.sha256_at(path, stamp)) != kept.sha256:
+            yield Difference(Kind.WEIGHTS_CHANGED, version, "weights", kept.sha256, now)
 
 
 def record(session: Session, told: Told, found: tuple[Difference, ...]) -> None:
@@ -147,16 +169,25 @@ def _told(session: Session, model: Model) -> Told | None:
     if model.mirrored is None or model.mirrored_at is None:
         return None
     federation = federations.get(session, model.federation_id)
+    name = registered_name(federation.name, model.name)
+    stored = repository.versions_of(session, model)
     versions = {
         one.version: Held(one.mlflow_version, one.mirrored_tags, one.mirrored_source)
-        for one in repository.versions_of(session, model)
+        for one in stored
         if one.mlflow_version and one.mirrored_tags and one.mirrored_source
     }
     return Told(
         model_id=model.id,
-        name=registered_name(federation.name, model.name),
+        name=name,
         aliases=model.mirrored,
         versions=versions,
+        files={
+            one.version: KeptFile(
+                weights.folder_of(Path(), name, one.id), one.artifact_stamp, one.artifact_sha256
+            )
+            for one in stored
+            if one.artifact_stamp and one.artifact_sha256
+        },
         at=model.mirrored_at,
         deviates=bool(repository.open_deviations(session, model)),
     )

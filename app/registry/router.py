@@ -12,27 +12,24 @@ from app.federations.roles import Permission
 from app.registry import service
 from app.registry.card import CardOut
 from app.registry.card_rendering import as_html, as_markdown
+from app.registry.evidence_schemas import (
+    CohortProposalsOut,
+    Comparison,
+    JudgementOut,
+    ShadowOut,
+)
 from app.registry.lineage_schemas import LineageOut
-from app.registry.schemas import (
+from app.registry.promotion_schemas import (
     ApprovalIn,
     Cohort,
-    CohortProposalsOut,
     CommentIn,
     CommentOut,
-    Comparison,
     DecisionIn,
-    DeviationOut,
-    JudgementOut,
-    ModelIn,
-    ModelOut,
     PromotionIn,
     PromotionOut,
-    RepairIn,
     ServingOut,
-    ShadowOut,
-    VersionIn,
-    VersionOut,
 )
+from app.registry.schemas import DeviationOut, ModelIn, ModelOut, RepairIn, VersionIn, VersionOut
 from app.registry.tables import Model, ModelVersion, PromotionComment
 
 HTML, MARKDOWN = "text/html; charset=utf-8", "text/markdown; charset=utf-8"

@@ -7,7 +7,7 @@ from sqlmodel import Session
 from app.federations.tables import Federation
 from app.registry import cohort_champions
 from app.registry.errors import NoVersionError
-from app.registry.schemas import ServingOut
+from app.registry.promotion_schemas import ServingOut
 from app.registry.versions import model_named
 
 ALIAS = "champion"

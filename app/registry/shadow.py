@@ -16,8 +16,8 @@ from app.registry import evidence, repository
 from app.registry.approving import ROLLBACK
 from app.registry.canary import paired_since
 from app.registry.errors import NoShadowError
+from app.registry.evidence_schemas import Regret, ShadowOut
 from app.registry.promotions import draft_promotion, submit
-from app.registry.schemas import Regret, ShadowOut
 from app.registry.tables import Model, Promotion
 from app.registry.versions import model_named
 from app.rounds import service as rounds

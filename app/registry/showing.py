@@ -3,8 +3,8 @@
 from sqlmodel import Session
 
 from app.registry.approving import missing_of
+from app.registry.promotion_schemas import PromotionOut
 from app.registry.promotions import approvals_of, model_of
-from app.registry.schemas import PromotionOut
 from app.registry.tables import Promotion
 
 

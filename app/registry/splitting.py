@@ -20,14 +20,14 @@ from app.federations.tables import Federation
 from app.registry import evidence
 from app.registry.canary import least_records, paired_rounds
 from app.registry.cohort_champions import own_champions
-from app.registry.pairing import cohorts_of
-from app.registry.schemas import (
+from app.registry.evidence_schemas import (
     ClustersOut,
     CohortCluster,
     CohortComparison,
     CohortProposal,
     CohortProposalsOut,
 )
+from app.registry.pairing import cohorts_of
 from app.registry.versions import model_named, versions_of
 from app.rounds import disclosure
 from app.rounds import service as rounds

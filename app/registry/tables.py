@@ -34,7 +34,13 @@ class ModelVersion(SQLModel, table=True):
     """A version with its lineage; MLflow's registry holds its twin."""
 
     __tablename__ = "model_versions"
-    __table_args__ = (UniqueConstraint("model_id", "version", name="uq_model_versions_version"),)
+    __table_args__ = (
+        UniqueConstraint("model_id", "version", name="uq_model_versions_version"),
+        CheckConstraint(
+            "artifact_state IN ('none', 'unverified', 'verified', 'mismatch')",
+            name="artifact_state",
+        ),
+    )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     model_id: UUID = Field(foreign_key="models.id")
@@ -47,6 +53,12 @@ class ModelVersion(SQLModel, table=True):
     incident_id: UUID | None = Field(default=None, foreign_key="incidents.id")
     lineage: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     artifact_uri: str | None = None
+    # Of the file with the weights, in the data folder or at `artifact_uri`.
+    artifact_state: str = Field(default="none", sa_column_kwargs={"server_default": "none"})
+    artifact_sha256: str | None = None  # of its bytes
+    artifact_bytes: int | None = Field(default=None, sa_type=BigInteger)
+    artifact_checked_at: datetime | None = Field(default=None, sa_type=Utc)
+    artifact_stamp: str | None = None  # changes when the file in the data folder does
     note: str | None = None
     mlflow_version: str | None = None  # set once the registry has it
     mirrored_tags: dict[str, str] | None = Field(default=None, sa_type=Json)  # as MLflow was told
@@ -62,7 +74,7 @@ class Deviation(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint(
             "kind IN ('model_deleted', 'version_deleted', 'alias_moved', 'tag_changed',"
-            " 'source_changed')",
+            " 'source_changed', 'weights_changed', 'weights_gone')",
             name="kind",
         ),
         Index(

@@ -16,6 +16,7 @@ from app.registry.schemas import VersionIn
 from app.registry.tables import Model, ModelVersion
 
 FIRST_SIGHT = "first sight"
+CHECK_WEIGHTS = "registry.check_weights"
 
 
 def ensure_model(
@@ -110,6 +111,7 @@ def register(
         incident_id=incident_id,
         lineage=made_by(session, federation, model, body.run),
         registered_by=actor,
+        artifact_state="none" if body.artifact_uri is None else "unverified",
         created_at=clock.now(),
         **body.model_dump(),
     )
@@ -118,6 +120,8 @@ def register(
     session.add(model)
     session.flush()
     outbox.enqueue(session, MIRROR, version.id)
+    if version.artifact_uri is not None:
+        outbox.enqueue(session, CHECK_WEIGHTS, version.id)
     _audit(session, model, version)
     return version
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from app.federations.policy import CanaryPolicy
+from app.registry.evidence_schemas import Difference, Guardrail, OutlookOut, Recommendation
 from app.registry.pairing import Paired
-from app.registry.schemas import Difference, Guardrail, OutlookOut, Recommendation
 from detectors.clients.canary import LEAST_CLIENTS, CanaryComparison
 from detectors.clients.canary import Recommendation as Action
 

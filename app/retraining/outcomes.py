@@ -19,8 +19,8 @@ from app.federations import service as federations
 from app.federations.policy import Policy
 from app.federations.tables import Federation
 from app.registry import service as registry
-from app.registry.schemas import CohortComparison, Comparison, Difference
-from app.registry.schemas import Measured as MeasuredError
+from app.registry.evidence_schemas import CohortComparison, Comparison, Difference
+from app.registry.evidence_schemas import Measured as MeasuredError
 from app.retraining import measuring, repository
 from app.retraining.measuring import ErrorLevel
 from app.retraining.tables import RetrainingOutcome, RetrainRequest
@@ -29,6 +29,7 @@ from app.rounds.tables import Round
 
 BY_EVIDENCE = "evidence"
 HELPED, DID_NOT_HELP, NOT_MEASURED = "helped", "did_not_help", "not_measured"
+FORGETTING = "forgetting"
 CLEAR = 2.0  # standard errors from which a difference of errors is one
 
 
@@ -128,6 +129,32 @@ def allow_again(
     return outcome
 
 
+def forgetting(session: Session, outcome: RetrainingOutcome) -> list[dict[str, Any]]:
+    """What the new version lost on what its parent knew, by the newest verdicts on it."""
+    federation_id, model = outcome.federation_id, outcome.model
+    newest = rounds.recent(session, federation_id, model=model, limit=1)
+    judged = drift.recent_rounds_with_verdicts(
+        session,
+        federation_id,
+        model,
+        outcome.result_version,
+        newest[0].global_step if newest else 0,
+        1,
+    )
+    return [
+        {
+            "scope": verdict.scope,
+            "scope_key": verdict.scope_key,
+            "lost": verdict.effect,
+            "matters_from": verdict.threshold,
+            "outcome": verdict.outcome,
+        }
+        for _, verdicts in judged
+        for verdict in verdicts
+        if verdict.subject == FORGETTING and verdict.scope != "client"
+    ]
+
+
 def _beside(session: Session, federation: Federation, request: RetrainRequest) -> Beside:
     """The shadow rounds once there are some, or else the canary rounds."""
     base, new = request.base_version, request.result_version
@@ -154,7 +181,7 @@ def _answer(
         return (
             (NOT_MEASURED, "Too few rounds or clients measured both versions.") if enough else None
         )
-    told = f"log loss lower by {_interval(beside.gain)} nats per example over {count} rounds"
+    told = f"gain in log loss {_interval(beside.gain)} nats per example over {count} rounds"
     harmed = list(_harmed(beside, policy.canary.non_inferiority_margin))
     if harmed:
         return DID_NOT_HELP, f"It is worse for {', '.join(harmed)}; for all: {told}."
@@ -221,7 +248,6 @@ def _document(
         "gain": asdict(beside.gain) if beside.gain else None,
         "share": _share(after, if_not, was),
         "cohorts": [asdict(one) for one in _cohorts(session, beside, before)],
-        "forgetting": _forgetting(session, federation, request.model, request.result_version),
     }
 
 
@@ -249,27 +275,6 @@ def _cohorts(session: Session, beside: Beside, before: list[Round]) -> Iterator[
             error_if_not=base.error_rate,
             gain=Gain.of(cohort.difference, new_is_candidate=beside.new_is_candidate),
         )
-
-
-def _forgetting(
-    session: Session, federation: Federation, model: str, version: str
-) -> list[dict[str, Any]]:
-    """What the new version lost on what its parent knew, by the newest verdicts on it."""
-    newest = rounds.recent(session, federation.id, model=model, limit=1)
-    step = newest[0].global_step if newest else 0
-    judged = drift.recent_rounds_with_verdicts(session, federation.id, model, version, step, 1)
-    return [
-        {
-            "scope": verdict.scope,
-            "scope_key": verdict.scope_key,
-            "lost": verdict.effect,
-            "matters_from": verdict.threshold,
-            "outcome": verdict.outcome,
-        }
-        for _, verdicts in judged
-        for verdict in verdicts
-        if verdict.subject == "forgetting" and verdict.scope != "client"
-    ]
 
 
 def _interval(gain: Gain) -> str:

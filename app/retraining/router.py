@@ -12,7 +12,7 @@ from app.core.http import DatabaseDep, ReadSession, WriteSession
 from app.federations.dependencies import Access, in_federation
 from app.federations.roles import Permission
 from app.registry import service as registry
-from app.registry.schemas import PromotionOut
+from app.registry.promotion_schemas import PromotionOut
 from app.retraining import service
 from app.retraining.schemas import (
     ApproveIn,
@@ -26,7 +26,7 @@ from app.retraining.schemas import (
     RetrainIn,
     RetrainRequestOut,
 )
-from app.retraining.tables import RetrainingDecision, RetrainingOutcome, RetrainRequest
+from app.retraining.tables import RetrainingDecision, RetrainRequest
 from app.retraining.waiting import Waiters
 
 router = APIRouter(prefix="/v1/federations/{federation}/retrain-requests", tags=["retraining"])
@@ -154,16 +154,18 @@ def roll_back_instead(
     return registry.shown(session, draft)
 
 
-@router.get("/{request_id}/outcome", response_model=OutcomeOut)
-def read_outcome(request_id: UUID, access: Reader, session: ReadSession) -> RetrainingOutcome:
+@router.get("/{request_id}/outcome")
+def read_outcome(request_id: UUID, access: Reader, session: ReadSession) -> OutcomeOut:
     """Whether the retraining helped; 404 while the rounds do not say."""
-    return service.outcome_of(session, access.federation(session), request_id)
+    found = service.outcome_of(session, access.federation(session), request_id)
+    return OutcomeOut.of(found, service.forgetting(session, found))
 
 
-@router.post("/{request_id}/allow-again", response_model=OutcomeOut)
+@router.post("/{request_id}/allow-again")
 def allow_again(
     request_id: UUID, body: ApproveIn, access: Requester, session: WriteSession
-) -> RetrainingOutcome:
+) -> OutcomeOut:
     """Let the policy ask by itself again, after a retraining that did not help."""
     federation = access.federation(session)
-    return service.allow_again(session, federation, request_id, access.actor, body.reason)
+    found = service.allow_again(session, federation, request_id, access.actor, body.reason)
+    return OutcomeOut.of(found, service.forgetting(session, found))

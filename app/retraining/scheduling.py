@@ -41,14 +41,16 @@ def consider_schedule(
 
 
 def consider_all_schedules(session: Session) -> None:
-    """Look at every federation's calendar: days go by without rounds, too."""
+    """Look at every federation's calendar: days go by without rounds, too.
+
+    A round that is judged meanwhile may look as well; the database lets one of them ask.
+    """
     for federation in federations.everyone(session):
         if federations.policy_of(federation).retraining.schedule.every_days is None:
             continue
         for model in registry.models_of(session, federation.id):
             newest = rounds.recent(session, federation.id, model=model.name, limit=1)
             if newest:
-                drift.hold(session, federation.id, model.name)
                 consider_schedule(session, federation, model.name, newest[0].global_step)
 
 

@@ -11,6 +11,7 @@ from app.core.ids import Slug
 from app.federations.schemas import Body
 from app.registry.schemas import ArtifactUri, Note
 from app.retraining.deciding import Answer
+from app.retraining.tables import RetrainingOutcome
 from app.rounds.schemas import MAX_INT, Sha256
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", min_length=1, max_length=1000)]
@@ -157,8 +158,16 @@ class OutcomeOut(BaseModel):
     why: str
     measured: dict[str, Any] = Field(
         description="`error_before`, `error_after` and `error_if_not` (what the old version errs on"
-        " the same examples), the `gain` in log loss with its interval, by cohort, and forgetting."
+        " the same examples) and the `gain` in log loss with its interval; by cohort, too."
     )
     at: datetime
     allowed_by: str | None
     allowed_at: datetime | None
+    forgetting: list[dict[str, Any]] = Field(
+        description="What it lost on what its parent knew, in nats per example, as it is now."
+    )
+
+    @classmethod
+    def of(cls, outcome: RetrainingOutcome, forgetting: list[dict[str, Any]]) -> "OutcomeOut":
+        """An outcome with the newest of what was forgotten."""
+        return cls.model_validate({**outcome.model_dump(), "forgetting": forgetting})

@@ -15,7 +15,7 @@ from app.retraining.approving import approve, roll_back_instead
 from app.retraining.asking import ANNOUNCE, by_hand, consider, request
 from app.retraining.deciding import BY_INCIDENT, RetrainAsk
 from app.retraining.errors import LeaseLostError
-from app.retraining.outcomes import assess, to_be_assessed
+from app.retraining.outcomes import assess, forgetting, to_be_assessed
 from app.retraining.records import record
 from app.retraining.scheduling import consider_all_schedules, consider_schedule
 from app.retraining.schemas import CompleteIn, ProgressIn, RequestState
@@ -41,6 +41,7 @@ __all__ = [
     "consider_schedule",
     "decisions_of",
     "fail",
+    "forgetting",
     "get",
     "list_of",
     "of_incident",

@@ -6,6 +6,7 @@ each subject drifted, too.
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from benchmarks.worlds.stroke import Stroke
 from benchmarks.worlds.world import World, pseudonym
 
 Line = dict[str, Any]
+PROGRESS = 100  # rounds
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,13 @@ def play(
     rounds: int | None = None,
     policy: Mapping[str, Any] | None = None,
     verdicts: bool = False,
+    seconds_at_most: float = float("inf"),
 ) -> Played:
     """Push a world's rounds (or the first so many) one by one, each judged before the next.
 
     `policy` stands in for the world's own; `verdicts` asks for those of every round, clients' own
-    among them.
+    among them. No round begins once `seconds_at_most` are over; how far a long history has come is
+    printed on stderr.
     """
     setting = world.setting if policy is None else replace(world.setting, policy=policy)
     names, told = [], []
@@ -71,6 +75,10 @@ def play(
             names.append(each.name)
             if verdicts:
                 told.append([_named(line, clients) for line in running.verdicts(round_id)])
+            if step % PROGRESS == 0:
+                print(f"  {step} rounds in {seconds:.0f} s", file=sys.stderr, flush=True)
+            if seconds > seconds_at_most:
+                break
         found = [_named(line, clients) for line in running.incidents()]
     return Played(names, found, told, seconds, cpu_seconds)
 

@@ -15,18 +15,13 @@ Alarms = NDArray[np.bool_]
 
 
 def of_service(played: Played, clients: int = 10) -> Alarms:
-    """Where a client's drift in what needs labels begins or ends, shape (steps, clients).
-
-    With one concept besides the champion's these are the changes; from one foreign concept to
-    another a client goes on drifting, which an `onset` in its verdict's explanation has to tell.
-    """
-    drifting = np.zeros((len(played.rounds) + 1, clients), dtype=np.bool_)
-    for at, verdicts in enumerate(played.verdicts, 1):
+    """Where the service told that a client came under another concept, shape (steps, clients)."""
+    alarms = np.zeros((len(played.rounds), clients), dtype=np.bool_)
+    for at, verdicts in enumerate(played.verdicts):
         for verdict in verdicts:
-            concept = verdict["scope"] == "client" and verdict["family"] == "concept"
-            if concept and verdict["outcome"] == "drift":
-                drifting[at, int(verdict["scope_key"])] = True
-    return np.asarray(drifting[1:] != drifting[:-1])[LEAD_IN:]
+            if verdict["detector"] == "concept" and verdict["outcome"] == "drift":
+                alarms[at, int(verdict["scope_key"])] = True
+    return alarms[LEAD_IN:]
 
 
 def of_library(world: FedDrift) -> Alarms:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -152,7 +153,7 @@ def test_who_is_served_what_is_asked_by_cohorts(api: VigieApi, service: Scripted
 
 
 def test_verdicts_explanations_and_incidents(api: VigieApi, service: ScriptedService) -> None:
-    answers = ([{"id": "v"}], [{"sentence": "It moved."}], [])
+    answers: tuple[object, ...] = ([{"id": "v"}], [{"sentence": "It moved."}], [])
     service.script.extend(httpx.Response(200, json=answer) for answer in answers)
     assert api.verdicts("round/1") == [{"id": "v"}]
     assert api.explanations("round/1") == [{"sentence": "It moved."}]
@@ -196,3 +197,17 @@ def test_a_key_that_fits_no_header_is_refused_unseen(bad: str) -> None:
 def test_the_key_is_hidden(api: VigieApi, key: str) -> None:
     assert key not in repr(api)
     assert "vigie.test" in repr(api)
+
+
+def test_weights_go_as_a_file_piece_by_piece(
+    api: VigieApi, service: ScriptedService, tmp_path: Path
+) -> None:
+    file = tmp_path / "weights.npz"
+    file.write_bytes(b"weights" * 100_000)
+    service.script.append(httpx.Response(200, json={"artifact_state": "verified"}))
+    assert api.upload_weights("late/arrival", "2", file) == {"artifact_state": "verified"}
+    (request,) = service.requests
+    assert request.method == "PUT"
+    assert request.url.raw_path.endswith(b"/models/late%2Farrival/versions/2/weights")
+    assert request.headers["content-type"] == "application/octet-stream"
+    assert request.content == file.read_bytes()

@@ -145,3 +145,21 @@ def test_the_loop_runs_on_while_rounds_are_pushed_and_flushed(
     assert asyncio.run(train()) > 3
     pushed = [path for path in service.paths if path.endswith("/fit")]
     assert pushed in (["1/fit", "1/fit", "2/fit"], ["1/fit", "2/fit"])
+
+
+def test_weights_go_as_a_file_beside_the_event_loop(key: str, tmp_path: Path) -> None:
+    file = tmp_path / "weights.npz"
+    file.write_bytes(b"weights" * 300_000)
+    got: list[bytes] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        got.append(await request.aread())
+        return httpx.Response(200, json={"artifact_state": "verified"})
+
+    async def send() -> dict[str, object]:
+        transport = httpx.MockTransport(answer)
+        async with AsyncVigieApi("https://v.test", key, "stroke", transport=transport) as api:
+            return await api.upload_weights("late", "2", file)
+
+    assert asyncio.run(send()) == {"artifact_state": "verified"}
+    assert got == [file.read_bytes()]

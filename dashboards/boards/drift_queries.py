@@ -10,16 +10,17 @@ OF_SUBJECT = f"{WITHIN} AND {THERE} AND {chosen.SUBJECT}"
 SERIES = "model || ' ' || version"
 ROUND_PAGE = f"{HERE}/rounds/${{__data.fields.round}}"
 
-NEWEST = f"""
-SELECT federation, model, version, global_step, received_at FROM grafana_subjects
-WHERE {WITHIN} AND {VERSIONS} AND {chosen.WHOLE}
-ORDER BY received_at DESC LIMIT 1
-"""
+# Looked up first and named as values, not joined: PostgreSQL takes into a view only what it knows
+# before it reads the view.
+NEWEST = f"""newest AS MATERIALIZED (
+    SELECT round_id, model, version, reference FROM grafana_judged WHERE {WITHIN} AND {VERSIONS}
+    ORDER BY received_at DESC LIMIT 1
+)"""
 MAP = f"""
-WITH newest AS ({NEWEST})
-SELECT s.subject, s.cohort, s.effect_ratio AS ratio
-FROM newest JOIN grafana_subjects s USING (federation, model, version, received_at)
-ORDER BY s.scope_key, s.effect_ratio DESC NULLS LAST
+WITH {NEWEST}
+SELECT subject, cohort, effect_ratio AS ratio FROM grafana_subjects
+WHERE {chosen.FEDERATION} AND round_id = (SELECT round_id FROM newest)
+ORDER BY scope_key, effect_ratio DESC NULLS LAST
 """
 RIBBON = f"""
 SELECT {BUCKET}, subject AS metric, max(outcome) AS value
@@ -27,24 +28,23 @@ FROM grafana_subjects WHERE {WITHIN} AND {THERE}
 GROUP BY 1, 2 ORDER BY 1, 2
 """
 DISTRIBUTION = f"""
-WITH newest AS ({NEWEST}),
+WITH {NEWEST},
 now_there AS (
-    SELECT d.bin, d.bin_name, d.examples / nullif(sum(d.examples) OVER (), 0) AS share
-    FROM newest JOIN grafana_distributions d USING (federation, model, version, received_at)
-    WHERE d.{chosen.COHORT} AND d.{chosen.DISTRIBUTION}
+    SELECT bin, bin_name, examples / nullif(sum(examples) OVER (), 0) AS share
+    FROM grafana_distributions
+    WHERE {chosen.FEDERATION} AND round_id = (SELECT round_id FROM newest)
+      AND {chosen.COHORT} AND {chosen.DISTRIBUTION}
 ),
 before AS (
-    SELECT d.bin, d.bin_name, d.examples / nullif(sum(d.examples) OVER (), 0) AS share
-    FROM newest JOIN grafana_references d USING (federation, model, version)
-    WHERE d.{chosen.COHORT} AND d.{chosen.DISTRIBUTION} AND d.number = (
-        SELECT max(o.number) FROM grafana_references o
-        WHERE o.federation = newest.federation AND o.model = newest.model
-          AND o.version = newest.version AND o.last_step < newest.global_step
-    )
+    SELECT bin, bin_name, examples / nullif(sum(examples) OVER (), 0) AS share
+    FROM grafana_references
+    WHERE {chosen.FEDERATION} AND model = (SELECT model FROM newest)
+      AND version = (SELECT version FROM newest) AND number = (SELECT reference FROM newest)
+      AND {chosen.COHORT} AND {chosen.DISTRIBUTION}
 )
 SELECT coalesce(now_there.bin_name, before.bin_name) AS bin, before.share AS reference,
        now_there.share AS current
-FROM now_there FULL JOIN before USING (bin) ORDER BY bin
+FROM now_there FULL JOIN before USING (bin) ORDER BY before.bin, now_there.bin
 """
 EFFECT = f"""
 SELECT {BUCKET}, {SERIES} || told.what AS metric, max(told.value) AS value
@@ -56,12 +56,12 @@ GROUP BY 1, 2 ORDER BY 1, 2
 """
 STATISTIC = f"""
 SELECT {BUCKET}, {SERIES} || ': ' || detector AS metric, max(abs(statistic)) AS value
-FROM grafana_verdicts WHERE {OF_SUBJECT} AND statistic IS NOT NULL
+FROM grafana_answers WHERE {OF_SUBJECT} AND statistic IS NOT NULL
 GROUP BY 1, 2 ORDER BY 1, 2
 """
 SURE = f"""
 SELECT {BUCKET}, {SERIES} || told.what AS metric, min(told.value) AS value
-FROM grafana_verdicts
+FROM grafana_answers
 CROSS JOIN LATERAL (VALUES (': q-value', q_value), (': threshold', error_budget))
     AS told (what, value)
 WHERE {OF_SUBJECT} AND q_value IS NOT NULL

@@ -32,6 +32,9 @@ WHERE {WITHIN} AND {MODELS} AND NOT shadow AND told.value IS NOT NULL
 ORDER BY 1, 2
 """
 CANARY_COHORTS = f"""
+WITH looks AS (
+    SELECT model, received_at FROM grafana_canary_looks WHERE {WITHIN} AND {MODELS} AND NOT shadow
+)
 SELECT candidate.cohort || ' (' || candidate.version || ')' AS cohort,
        sum((candidate.log_loss - beside.log_loss) * candidate.examples)
          / nullif(sum(candidate.examples), 0) AS difference
@@ -42,6 +45,7 @@ JOIN (SELECT * FROM grafana_measures
   ON beside.federation = candidate.federation AND beside.model = candidate.model
      AND beside.received_at = candidate.received_at AND beside.cohort = candidate.cohort
      AND beside.version = candidate.beside
+JOIN looks ON looks.model = candidate.model AND looks.received_at = candidate.received_at
 GROUP BY 1 ORDER BY 1
 """
 REGRET = f"""
@@ -64,30 +68,33 @@ GROUP BY 1, 2 ORDER BY 1, 2
 """
 # Of each version the rounds in which it was what the federation used, and no candidate.
 HELPED = f"""
-SELECT p.applied_at AS promoted, p.model, p.champion AS "from", p.candidate AS "to",
-       before.loss AS before, after.loss AS after, after.loss - before.loss AS change
-FROM grafana_promotions p
+WITH measured AS MATERIALIZED (
+    SELECT model, version, received_at, log_loss FROM grafana_measures
+    WHERE {MODELS} AND {chosen.COHORT} AND measured = 'model' AND phase <> 'fit'
+      AND log_loss IS NOT NULL
+),
+promoted AS (
+    SELECT * FROM grafana_promotions WHERE {chosen.within("applied_at")} AND {MODELS}
+    ORDER BY applied_at DESC LIMIT 10
+)
+SELECT applied_at AS promoted, p.model, champion AS "from", candidate AS "to", before, after,
+       after - before AS change
+FROM promoted p
 CROSS JOIN LATERAL (
-    SELECT avg(log_loss) AS loss FROM (
-        SELECT m.log_loss FROM grafana_measures m
-        WHERE m.federation = p.federation AND m.model = p.model AND m.version = p.champion
-          AND m.measured = 'model' AND m.phase <> 'fit' AND m.{chosen.COHORT}
-          AND m.received_at <= p.applied_at
+    SELECT avg(log_loss) AS before FROM (
+        SELECT log_loss FROM measured m
+        WHERE m.model = p.model AND m.version = p.champion AND m.received_at <= p.applied_at
         ORDER BY m.received_at DESC LIMIT 5
     ) five
-) before
+) then_there
 CROSS JOIN LATERAL (
-    SELECT avg(log_loss) AS loss FROM (
-        SELECT m.log_loss FROM grafana_measures m
-        WHERE m.federation = p.federation AND m.model = p.model AND m.version = p.candidate
-          AND m.measured = 'model' AND m.phase <> 'fit' AND m.{chosen.COHORT}
-          AND m.received_at > p.applied_at
+    SELECT avg(log_loss) AS after FROM (
+        SELECT log_loss FROM measured m
+        WHERE m.model = p.model AND m.version = p.candidate AND m.received_at > p.applied_at
         ORDER BY m.received_at LIMIT 5
     ) five
-) after
-WHERE {chosen.within("applied_at")} AND p.federation = ${{federation:sqlstring}}
-  AND p.model = ANY (ARRAY[${{model:sqlstring}}]::text[])
-ORDER BY 1 DESC LIMIT 20
+) now_there
+ORDER BY 1 DESC
 """
 VERSIONS = f"""
 SELECT model, version, role, parent_version AS parent, run, retrained, created_at AS registered

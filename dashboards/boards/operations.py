@@ -66,12 +66,11 @@ INGEST = [
             "Pushes a second, by the class of their answer: 2xx taken, 4xx refused, 5xx to be sent"
             " again.",
             METRICS,
-            "taken: sum(rate(vigie_http_requests_total{" + PUSHES + ',status=~"2.."}'
-            "[$__rate_interval]))",
-            "refused: sum(rate(vigie_http_requests_total{" + PUSHES + ',status=~"4.."}'
-            "[$__rate_interval]))",
-            "server error: sum(rate(vigie_http_requests_total{" + PUSHES + ',status=~"5.."}'
-            "[$__rate_interval]))",
+            *(
+                f'{name}: sum(rate(vigie_http_requests_total{{{PUSHES},status=~"{status}"}}'
+                "[$__rate_interval])) or vector(0)"
+                for name, status in (("taken", "2.."), ("refused", "4.."), ("server error", "5.."))
+            ),
             unit="reqps",
         ),
         {"taken": palette.BLUE, "refused": palette.ORANGE, "server error": palette.VERMILION},
@@ -196,7 +195,7 @@ AROUND = [
             "Rounds taken and records refused, an hour.",
             METRICS,
             "rounds: sum(rate(vigie_rounds_total[$__rate_interval])) * 3600",
-            "refusals: sum(rate(vigie_refusals_total[$__rate_interval])) * 3600",
+            "refusals: (sum(rate(vigie_refusals_total[$__rate_interval])) or vector(0)) * 3600",
         ),
         {"rounds": palette.BLUE, "refusals": palette.VERMILION},
     ),

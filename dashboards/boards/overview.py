@@ -9,20 +9,11 @@ from dashboards.sources import DATABASE
 MODELS, WITHIN, BUCKET = chosen.MODELS, chosen.within(), chosen.bucket()
 
 HEALTH = f"""
-SELECT max(worst.outcome) AS health
-FROM grafana_models m
-CROSS JOIN LATERAL (
-    SELECT received_at FROM grafana_subjects
-    WHERE {chosen.FEDERATION} AND model = m.model AND {chosen.WHOLE}
-    ORDER BY received_at DESC LIMIT 1
-) newest
-CROSS JOIN LATERAL (
-    SELECT outcome FROM grafana_subjects
-    WHERE {chosen.FEDERATION} AND model = m.model AND {chosen.WHOLE}
-      AND received_at = newest.received_at
-) worst
-WHERE m.federation = ${{federation:sqlstring}}
-  AND m.model = ANY (ARRAY[${{model:sqlstring}}]::text[])
+SELECT max(worst) AS health FROM grafana_judged
+WHERE {MODELS} AND round_id = ANY (ARRAY(
+    SELECT DISTINCT ON (model) round_id FROM grafana_judged WHERE {MODELS}
+    ORDER BY model, received_at DESC
+))
 """
 OPEN = f"""
 SELECT count(*) AS "open incidents" FROM grafana_incidents
@@ -46,8 +37,8 @@ SELECT worst_epsilon / epsilon_budget AS "budget spent" FROM grafana_privacy
 WHERE {chosen.FEDERATION} AND {WITHIN} ORDER BY received_at DESC LIMIT 1
 """
 RIBBON = f"""
-SELECT {BUCKET}, model AS metric, max(outcome) AS value
-FROM grafana_subjects WHERE {WITHIN} AND {MODELS} AND {chosen.WHOLE}
+SELECT {BUCKET}, model AS metric, max(worst) AS value
+FROM grafana_judged WHERE {WITHIN} AND {MODELS}
 GROUP BY 1, 2 ORDER BY 1, 2
 """
 INCIDENTS = f"""

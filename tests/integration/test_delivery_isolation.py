@@ -84,7 +84,9 @@ def test_a_healthy_receiver_waits_for_no_other(
         add_webhooks(session, here, receivers, settings)
         for name in ("dripping", "healthy"):
             url = f"json://127.0.0.1:{receivers[name].port}/by-apprise"
-            channels.add(session, here, ChannelIn(name=f"apprise-{name}", url=url), "Ada")
+            channels.add(
+                session, here, ChannelIn(name=f"apprise-{name}", url=url), "Ada", b"s" * 32
+            )
     healthy = receivers["healthy"]
     with running_service(environment(settings), tmp_path):
         tell(database, federation, 0, 1)  # wait until the worker is up

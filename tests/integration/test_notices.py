@@ -130,7 +130,7 @@ def reference_once(story: Story) -> None:
 def add_channel(database: Database, federation: Federation, url: str) -> None:
     with database.session_scope() as session:
         here = federations.get(session, federation.id)
-        channels.add(session, here, ChannelIn(name="on-call", url=url), "Ada")
+        channels.add(session, here, ChannelIn(name="on-call", url=url), "Ada", b"s" * 32)
 
 
 def resolve(database: Database, federation: Federation) -> None:

@@ -5,11 +5,13 @@ played by `benchmarks/worlds`, which says what is known of them; `benchmarks.eva
 their years.
 """
 
+import numpy as np
 import pytest
 
 from benchmarks.streams.readers import absent
-from benchmarks.worlds import scoring
+from benchmarks.worlds import scoring, tracking
 from benchmarks.worlds.beijing import Beijing
+from benchmarks.worlds.feddrift import FedDrift
 from benchmarks.worlds.quiet import Quiet
 from benchmarks.worlds.runner import Played, play
 from benchmarks.worlds.scoring import Found, found
@@ -57,6 +59,28 @@ def test_the_break_is_attributed_to_the_three_variables_that_broke(stroke: Playe
 
 
 @needs_data
+def test_the_break_is_explained(stroke: Played) -> None:
+    """Inputs broke off at once, in March; which label goes with which prediction did not."""
+    incident = what_became_of("the main trial begins", STROKE, stroke).incident
+    assert incident is not None
+    why = incident["evidence"]["explanation"]
+    assert why["kind"]["kind"] == "abrupt"
+    assert why["onset"]["earliest_at"][:7] <= BREAK <= why["onset"]["latest_at"][:7]
+    assert why["origin"]["origin"] == "virtual"
+    assert {one["subject"] for one in why["features"]} >= {"feature:RATRIAL", "feature:RASP3"}
+    assert why["split"]["within_client"] > why["split"]["participation_mix"]
+
+
+@needs_data
+def test_what_happened_to_one_station_is_explained(beijing: Played) -> None:
+    incident = what_became_of("Shunyi's pressure", BEIJING, beijing).incident
+    assert incident is not None
+    why = incident["evidence"]["explanation"]
+    assert why["onset"]["earlier_possible"]
+    assert "or before, at one client" in why["sentence"]
+
+
+@needs_data
 def test_nothing_is_opened_before_the_break(stroke: Played) -> None:
     opened = [stroke.name_of(incident["opened_step"]) for incident in stroke.incidents]
     assert [month for month in opened if month < BREAK] == []
@@ -80,6 +104,14 @@ def test_each_change_of_the_air_is_found_in_its_scope_as_what_it_is(
 def test_no_incident_of_the_air_is_unexplained(beijing: Played) -> None:
     unknown = scoring.false_alarms(beijing.incidents, BEIJING.changes, beijing.rounds)
     assert [incident["title"] for incident in unknown] == []
+
+
+@needs_data
+def test_concepts_that_follow_on_one_another_are_found_as_by_the_library_alone() -> None:
+    world = FedDrift("SEA", "B")
+    alarms = tracking.of_service(play(world, verdicts=True))
+    assert np.array_equal(alarms, tracking.of_library(world))
+    assert alarms.any()
 
 
 def test_swings_of_participation_open_nothing() -> None:

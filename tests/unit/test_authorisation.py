@@ -116,6 +116,7 @@ TABLE: dict[str, Permission | None] = {  # None: any key that opens something
     f"GET {ONE}/models/{{model}}/versions/{{version}}/comparison": P.READ,
     f"GET {ONE}/models/{{model}}/versions/{{version}}/lineage": P.READ,
     f"GET {ONE}/models/{{model}}/versions/{{version}}/card": P.READ,
+    f"PUT {ONE}/models/{{model}}/versions/{{version}}/weights": P.REGISTER_VERSIONS,
     f"GET {ONE}/registry/deviations": P.READ,
     f"POST {ONE}/models/{{model}}/repair": P.HANDLE_INCIDENTS,
     f"GET {ONE}/inventory": P.READ,
@@ -157,7 +158,7 @@ OF_THE_INSTALLATION = {  # only with a role in all federations
 OF_A_FEDERATION = [route for route in TABLE if ONE in route]
 NOTHING = "00000000-0000-4000-8000-000000000000"
 PARAMETERS = {
-    **dict.fromkeys(("key_id", "round_id", "incident_id", "silence_id"), NOTHING),
+    **dict.fromkeys(("key_id", "round_id", "incident_id", "silence_id", "proposal_id"), NOTHING),
     **dict.fromkeys(("promotion_id", "request_id", "drill_id"), NOTHING),
     "login": "grace",
     "run": "run-1",

@@ -1,8 +1,10 @@
 """An incident's page: what moved, since when, how sure, what was done, and what to do next."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 from sqlmodel import Session
 
@@ -51,6 +53,7 @@ class IncidentPage:
     explained: Explained | None
     sentence: str
     clients: Sequence[ClientShare]
+    forgetting: Mapping[UUID, Sequence[Mapping[str, Any]]]  # by the outcome's request
 
 
 def incident_page(
@@ -99,6 +102,7 @@ def incident_page(
         explained=None if why is None else Explained.model_validate(why.explained),
         sentence="" if why is None else why.sentence,
         clients=[*map(ClientShare.model_validate, why.clients)] if why and sees_clients else [],
+        forgetting={one.request_id: retraining.forgetting(session, one) for one in outcomes},
     )
 
 

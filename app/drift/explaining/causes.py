@@ -4,14 +4,19 @@ What an incident shows is the explanation of the strongest of its family in its 
 first, and they alone say which clients moved alike.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from app.drift.client_findings import DRIFT, ClientFindings
 from app.drift.findings import Finding
+from app.drift.known import Known
 from app.drift.scopes import Scope
 from detectors import Outcome
 
-MOST = 24  # causes that are explained in a round
+MOST = 16  # causes that are explained in a round
+MOST_OF_CLIENTS = 24  # single clients' among them, beyond those
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,52 @@ def causes_of(findings: Iterable[Finding]) -> list[Cause]:
         *(Cause(finding, leads=True) for finding in leads),
         *(Cause(finding, leads=False) for finding in others),
     ][:MOST]
+
+
+def causes_of_clients(decided: Sequence[ClientFindings], known: Known) -> list[Cause]:
+    """The same for single clients that drift."""
+    found = (_finding(one, at, known) for one in decided for at in _furthest(one))
+    return causes_of(found)[:MOST_OF_CLIENTS]
+
+
+def drifts_of_client(
+    decided: Iterable[ClientFindings], known: Known, scope: Scope
+) -> Iterator[Finding]:
+    """All that drifts at one client."""
+    client = scope.key.encode()
+    for one in decided:
+        for at in np.flatnonzero((one.clients == client) & (one.outcomes == DRIFT)).tolist():
+            yield _finding(one, at, known)
+
+
+def _furthest(one: ClientFindings) -> list[int]:
+    """The clients that drift the furthest, of which there may be very many."""
+    drifting = np.flatnonzero(one.outcomes == DRIFT)
+    effects = np.abs(one.answers.effects[drifting])
+    furthest: list[int] = drifting[np.argsort(-effects, kind="stable")][:MOST_OF_CLIENTS].tolist()
+    return furthest
+
+
+def _finding(one: ClientFindings, at: int, known: Known) -> Finding:
+    weights = (known.clients == one.clients[at]).astype(np.float64)
+    answers = one.answers
+    return Finding(
+        subject=one.subject,
+        scope=Scope("client", one.clients[at].decode(), weights),
+        detector=one.detector,
+        outcome=Outcome.DRIFT,
+        effect_unit=one.effect_unit,
+        threshold=one.threshold,
+        statistic=float(answers.statistics[at]),
+        effect=float(answers.effects[at]),
+        p_value=float(answers.p_values[at]),
+        q_value=float(one.q_values[at]),
+        minimum_detectable_effect=_number(answers.minimum_detectable_effects[at]),
+    )
+
+
+def _number(value: np.float64) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _ratio(finding: Finding) -> float:

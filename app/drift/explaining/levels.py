@@ -12,10 +12,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from app.drift.contrasts import CONTRAST, contrasts_of
 from app.drift.explaining.gaussian import gaussian
 from app.drift.findings import Case
 from app.drift.measurements import Floats
-from app.drift.scopes import Pooled, Scope, Summary
+from app.drift.scopes import Pooled, Scope, Summary, summarise
 
 LEAST_ROUNDS = 3  # of the reference
 LEAST_SPREAD = 1e-9
@@ -80,8 +81,11 @@ def series_of(
     before: Sequence[Summary], after: Sequence[Summary], subject: str
 ) -> tuple[Floats, Floats]:
     """A subject's levels in the reference's rounds, and in others; (rounds, scopes) each."""
-    values = _rates(before, after, subject)
-    usual, now = _distances(before, after, subject) if values is None else values
+    return standardised(*(_rates(before, after, subject) or _distances(before, after, subject)))
+
+
+def standardised(usual: Floats, now: Floats) -> tuple[Floats, Floats]:
+    """Values of the reference's rounds, and of others, as levels; a column a series."""
     told = ~np.isnan(usual)
     rounds = told.sum(axis=0)
     known = rounds >= LEAST_ROUNDS
@@ -93,6 +97,34 @@ def series_of(
     scale = np.where(known, np.maximum(spread, least) * np.sqrt(1 + 1 / counted), np.nan)
     degrees = (counted - 1).astype(np.float64)
     return gaussian((usual - mean) / scale, degrees), gaussian((now - mean) / scale, degrees)
+
+
+def client_series(case: Case, scope: Scope, subject: str, detector: str) -> tuple[Floats, Floats]:
+    """A client's levels in the reference's rounds and in the newest; (rounds,) each.
+
+    Where it was found by how it lies among the others, it is that which is followed.
+    """
+    if detector == CONTRAST:
+        place, clients = int(np.argmax(scope.weights)), len(case.known.clients)
+        sides = (
+            (case.reference, case.places_before),
+            (case.latest, case.places_after),
+        )
+        apart = (contrasts_of(*side, subject, clients)[0][:, [place]] for side in sides)
+        usual, now = standardised(*apart)
+    else:
+        before, after = (
+            [
+                summarise(measure, at, [scope], case.expected)
+                for measure, at in zip(rounds, places, strict=True)
+            ]
+            for rounds, places in (
+                (case.reference, case.places_before),
+                (case.latest, case.places_after),
+            )
+        )
+        usual, now = series_of(before, after, subject)
+    return usual[:, 0], now[:, 0]
 
 
 def _rates(

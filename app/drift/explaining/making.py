@@ -1,6 +1,6 @@
 """Makes the explanations of a round from its cases, and from what earlier rounds left."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -19,35 +19,38 @@ from app.drift.explaining.carrying import (
     shown_cohorts,
     tags_lately,
 )
-from app.drift.explaining.causes import Cause, causes_of
-from app.drift.explaining.levels import Levels, series_of
+from app.drift.explaining.causes import Cause, causes_of, causes_of_clients, drifts_of_client
+from app.drift.explaining.levels import Levels, client_series, levels_of, series_of
 from app.drift.explaining.movements import Movement, Movements
 from app.drift.explaining.origins import Origins
 from app.drift.explaining.pooled import split_of
 from app.drift.explaining.schemas import (
     ClientShare,
     Clusters,
+    CohortShare,
     Evidence,
     Explained,
     Fitting,
-    Onset,
 )
-from app.drift.explaining.schemas import Kind as KindOf
 from app.drift.explaining.sentences import sentence_of
-from app.drift.explaining.timing import MOST_ROUNDS, Moment, in_front, timing_of
+from app.drift.explaining.timing import BEFORE, MOST_ROUNDS, Moment, Timing, moments, timing_of
 from app.drift.findings import TAKING_PART, Case, Finding
 from app.drift.judging import with_breadth
+from app.drift.scopes import Scope
 from app.drift.tables import Evaluation, Explanation, Reference
 from app.federations.tables import Federation
+from app.rounds import disclosure
 from app.rounds import service as rounds
-from app.rounds.disclosure import Scope, records_needed
 from app.rounds.tables import Round
 from detectors import Outcome
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A round as it was judged: its cases, its own first, what was found, and its levels."""
+    """A round as it was judged: its cases, its own first, and what was found.
+
+    Single clients' drifts are explained where they are verdicts `of_their_own`.
+    """
 
     federation: Federation
     round_: Round
@@ -56,7 +59,12 @@ class Judged:
     cases: Sequence[Case]
     findings: Sequence[Finding]
     clients: Sequence[ClientFindings]
-    levels: Levels
+    of_their_own: bool
+
+    @cached_property
+    def levels(self) -> Levels:
+        """Where its subjects stand."""
+        return levels_of(self.cases)
 
 
 def explanations_of(session: Session, judged: Judged) -> list[Explanation]:
@@ -68,6 +76,8 @@ def explanations_of(session: Session, judged: Judged) -> list[Explanation]:
     maker = _Maker(session, judged)
     told = {subject for case in judged.cases for subject in (*case.rates, *case.histograms)}
     causes = causes_of(one for one in judged.findings if one.subject in told)
+    if judged.of_their_own:
+        causes += causes_of_clients(judged.clients, judged.cases[0].known)
     return [maker.explain(cause) for cause in causes]
 
 
@@ -77,7 +87,7 @@ class _Maker:
     def __init__(self, session: Session, judged: Judged) -> None:
         self._session, self._judged = session, judged
         self._movements = {id(case): Movements(case) for case in judged.cases}
-        self._fits: dict[Scope, Fitting | None] = {}
+        self._fits: dict[disclosure.Scope, Fitting | None] = {}
 
     def explain(self, cause: Cause) -> Explanation:
         """The explanation of one cause."""
@@ -99,32 +109,39 @@ class _Maker:
         )
 
     def _clients(self, movement: Movement | None, groups: Alike | None) -> list[ClientShare]:
-        if movement is None or not self._tells_clients:
+        if movement is None or not self._tells_clients or len(movement.clients) == 1:
             return []
         return client_shares(movement, groups)
 
     def _explained(
         self, cause: Cause, case: Case, movement: Movement | None, groups: Alike | None
     ) -> Explained:
-        kind, onset = self._timing(cause, case)
-        drifting = {
-            one.subject
-            for one in self._judged.findings
-            if one.outcome is Outcome.DRIFT and one.scope == cause.scope
-        }
-        inputs = {one.subject for one in drifting_inputs(self._judged.findings, cause.scope)}
+        of_client = cause.scope.kind == "client"
+        timing = self._timing_of_client if of_client else self._timing
+        kind, onset = timing(cause, case) or (None, None)
+        findings = [*self._drifts(cause.scope)]
+        drifting = {one.subject for one in findings}
+        inputs = {one.subject for one in drifting_inputs(findings, cause.scope)}
         about_data = cause.finding.family != TAKING_PART
         return Explained(
             evidence=_evidence(with_breadth(cause.finding, self._judged.clients)),
-            split=split_of(case, cause.scope, cause.subject),
-            cohorts={} if movement is None else cohort_shares(movement, self._tags, self._least),
-            features=feature_shares(self._judged.findings, cause.scope),
+            split=None if of_client else split_of(case, cause.scope, cause.subject),
+            cohorts=self._cohorts(movement),
+            features=feature_shares(findings, cause.scope),
             kind=kind,
             onset=onset,
             origin=self._origins.of(cause.scope, drifting, inputs) if about_data else None,
             clusters=self._clusters(movement, groups),
-            recurrence=self._recurrence(cause, drifting) if about_data else None,
+            recurrence=self._recurrence(cause, drifting) if about_data and not of_client else None,
         )
+
+    def _drifts(self, scope: Scope) -> Iterator[Finding]:
+        """All that drifts in a scope."""
+        judged = self._judged
+        if scope.kind == "client":
+            return drifts_of_client(judged.clients, judged.cases[0].known, scope)
+        drifts = (one for one in judged.findings if one.outcome is Outcome.DRIFT)
+        return (one for one in drifts if one.scope == scope)
 
     def _case(self, subject: str) -> Case:
         """The case in which a subject is judged."""
@@ -137,7 +154,7 @@ class _Maker:
     @cached_property
     def _least(self) -> int:
         own = self._judged.cases[0]
-        return records_needed(own.min_cohort_size, own.current.stands_for)
+        return disclosure.records_needed(own.min_cohort_size, own.current.stands_for)
 
     @cached_property
     def _tags(self) -> dict[str, dict[str, str]]:
@@ -157,13 +174,18 @@ class _Maker:
             return None
         return alike(movement)
 
+    def _cohorts(self, movement: Movement | None) -> dict[str, list[CohortShare]]:
+        if movement is None or len(movement.clients) == 1:
+            return {}
+        return cohort_shares(movement, self._tags, self._least)
+
     def _clusters(self, movement: Movement | None, groups: Alike | None) -> Clusters | None:
         if movement is None or groups is None:
             return None
         cohorts = shown_cohorts(movement, self._tags, self._least)
         return clusters_of(movement, groups, cohorts, self._least)
 
-    def _timing(self, cause: Cause, case: Case) -> tuple[KindOf | None, Onset | None]:
+    def _timing(self, cause: Cause, case: Case) -> Timing | None:
         """How a subject's levels say that it came about, and since when."""
         series = [
             Moment(one.round_id, one.step, one.at, level)
@@ -178,8 +200,22 @@ class _Maker:
         if whole:
             usual, _ = series_of(case.before, [case.after[-1]], cause.subject)
             levels_before = usual[:, case.scopes.index(cause.scope)]
-            series = [*in_front(case, levels_before, self._times), *series]
-        return timing_of(series, whole=whole) or (None, None)
+            series = [*moments(case.reference, levels_before, self._times)[-BEFORE:], *series]
+        return timing_of(series, whole=whole)
+
+    def _timing_of_client(self, cause: Cause, case: Case) -> Timing | None:
+        """The same of a single client, whose levels are not kept: of the newest rounds alone.
+
+        What moved in the rounds that are not seen has no kind.
+        """
+        usual, now = client_series(case, cause.scope, cause.subject, cause.finding.detector)
+        series = moments(case.reference, usual, self._times)[-BEFORE:]
+        latest = moments(case.latest, now, self._times)
+        timing = timing_of([*series, *latest], whole=True)
+        unseen = len(self._past) >= len(case.latest)  # rounds between the two
+        if timing is None or not unseen or timing[1].earliest_step > case.latest[0].step:
+            return timing
+        return None, timing[1].model_copy(update={"earlier_possible": True})
 
     @cached_property
     def _past(self) -> list[tuple[repository.Standing, Levels]]:
@@ -190,8 +226,9 @@ class _Maker:
 
     @cached_property
     def _times(self) -> dict[UUID, datetime]:
-        """When each round of a reference began."""
-        ids = {one.round_id for case in self._judged.cases for one in case.reference}
+        """When each round of the cases began."""
+        cases = self._judged.cases
+        ids = {one.round_id for case in cases for one in (*case.reference, *case.latest)}
         federation = self._judged.federation.id
         return {
             one.id: one.started_at for one in rounds.with_ids(self._session, federation, [*ids])

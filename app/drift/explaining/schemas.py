@@ -75,7 +75,9 @@ class Onset(Part):
     latest_step: int
     latest_at: datetime
     coverage: float = Field(description="Probability that it is between the two.")
-    earlier_possible: bool = Field(description="Whether the series begins when it had moved.")
+    earlier_possible: bool = Field(
+        description="Whether it may have been in rounds that the series does not go back to."
+    )
 
 
 class Origin(Part):

@@ -99,8 +99,9 @@ def _figure(value: float) -> str:
 
 
 def _since(onset: Onset) -> str:
-    exact = onset.earliest_step == onset.latest_step and not onset.earlier_possible
-    return f"{'' if exact else 'about '}{onset.at:%Y-%m-%d} (step {onset.step})"
+    exact = onset.earliest_step == onset.latest_step
+    before = " or before" if onset.earlier_possible else ""
+    return f"{'' if exact else 'about '}{onset.at:%Y-%m-%d} (step {onset.step}){before}"
 
 
 def _where(scope: Scope, explained: Explained) -> str:

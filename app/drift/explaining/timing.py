@@ -1,6 +1,6 @@
 """How a drift came about, and since when: from the levels of rounds, the reference's in front."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,8 +8,7 @@ from uuid import UUID
 import numpy as np
 
 from app.drift.explaining import schemas
-from app.drift.findings import Case
-from app.drift.measurements import Floats
+from app.drift.measurements import Floats, RoundMeasure
 from detectors import Diagnosis, Kind, kind_of_drift
 
 MOST_ROUNDS = 30  # since the reference that a series goes back
@@ -18,6 +17,9 @@ COVERAGE = 0.9
 DIGITS = 3
 # What drifts has moved: which of these ways, and nothing else, is asked.
 PRIOR: dict[Kind, float] = {kind: 1.0 for kind in Kind if kind is not Kind.NONE}
+
+
+Timing = tuple[schemas.Kind | None, schemas.Onset]
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,7 @@ class Moment:
     level: float
 
 
-def timing_of(
-    series: Sequence[Moment], *, whole: bool
-) -> tuple[schemas.Kind, schemas.Onset] | None:
+def timing_of(series: Sequence[Moment], *, whole: bool) -> Timing | None:
     """The kind and the onset of what a series shows; None for an empty one.
 
     `whole` says that it begins with rounds in which nothing had moved, such as the reference's.
@@ -43,15 +43,15 @@ def timing_of(
     return _kind(diagnosis, len(series)), _onset(diagnosis, series, whole=whole)
 
 
-def in_front(case: Case, levels: Floats, times: dict[UUID, datetime]) -> list[Moment]:
-    """The newest rounds of a case's reference, with their levels."""
-    pairs = zip(case.reference, levels, strict=True)
-    told = [
+def moments(
+    measures: Sequence[RoundMeasure], levels: Floats, times: Mapping[UUID, datetime]
+) -> list[Moment]:
+    """Rounds with their levels, without those that have none."""
+    return [
         Moment(measure.round_id, measure.step, times[measure.round_id], float(level))
-        for measure, level in pairs
+        for measure, level in zip(measures, levels, strict=True)
         if not np.isnan(level) and measure.round_id in times
     ]
-    return told[-BEFORE:]
 
 
 def _kind(diagnosis: Diagnosis, rounds: int) -> schemas.Kind:

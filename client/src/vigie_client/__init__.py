@@ -18,6 +18,7 @@ from vigie_client.errors import (
     VigieClientError,
     VigieError,
     VigieUnreachable,
+    WebhookRefused,
 )
 from vigie_client.models import (
     ClosedRound,
@@ -35,6 +36,7 @@ from vigie_client.reporter import RoundReporter
 from vigie_client.retrain import Progress, RetrainWorker, Train
 from vigie_client.summary import Summary
 from vigie_client.updates import update_block
+from vigie_client.webhooks import WebhookMessage, WebhookVerifier
 from vigie_client.weights import weights_sha256
 
 __all__ = [
@@ -70,6 +72,9 @@ __all__ = [
     "VigieClientError",
     "VigieError",
     "VigieUnreachable",
+    "WebhookMessage",
+    "WebhookRefused",
+    "WebhookVerifier",
     "__version__",
     "common_privacy",
     "generate_key",

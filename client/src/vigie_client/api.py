@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from vigie_client.models import (
     RetrainRequest,
     TrainedVersion,
 )
-from vigie_client.wire import ALIVE, EVENT_TIMEOUT, Wire, event_data
+from vigie_client.wire import ALIVE, Wire, event_data
 
 T = TypeVar("T")
 
@@ -114,9 +115,9 @@ class VigieApi:
     def follow(self, round_id: str) -> Iterator[dict[str, Any]]:
         """Yield where a round stands, again whenever that changes, until it was judged."""
         call, sent = calls.progress_events(round_id), self.clock.local()
-        request = self._wire.request(call)
+        request = self._wire.request(call, self._http.timeout)
         try:
-            with self._http.stream(**request, timeout=EVENT_TIMEOUT) as response:
+            with self._http.stream(**request) as response:
                 if not response.is_success:
                     response.read()
                 self._wire.opened(response, sent)
@@ -174,6 +175,15 @@ class VigieApi:
                 note=note,
             )
         )
+
+    def upload_weights(self, model: str, version: str, path: Path) -> dict[str, Any]:
+        """Send the file with a version's weights; the service keeps it if it is the right one.
+
+        That is: if the version was registered with the SHA-256 of the file's bytes or, for a NumPy
+        archive (``numpy.savez``), with the ``weights_sha256`` of its arrays. Else ``VigieError``.
+        """
+        with path.open("rb") as file:
+            return self._send(calls.upload_weights(model, version, file))
 
     def claim_retrain_request(
         self, model: str, claimer: str, lease_seconds: int, wait: float = 0.0

@@ -2,13 +2,14 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 import httpx
 
 from vigie_client import calls
-from vigie_client.bodies import Body
+from vigie_client.bodies import Body, FileBody
 from vigie_client.calls import Call
 from vigie_client.clock import ServerClock
 from vigie_client.models import (
@@ -19,7 +20,7 @@ from vigie_client.models import (
     RetrainRequest,
     TrainedVersion,
 )
-from vigie_client.wire import ALIVE, EVENT_TIMEOUT, Wire, event_data
+from vigie_client.wire import ALIVE, Wire, event_data
 
 T = TypeVar("T")
 
@@ -112,9 +113,9 @@ class AsyncVigieApi:
     async def follow(self, round_id: str) -> AsyncIterator[dict[str, Any]]:
         """Yield where a round stands, again whenever that changes, until it was judged."""
         call, sent = calls.progress_events(round_id), self.clock.local()
-        request = self._wire.request(call)
+        request = self._wire.request(call, self._http.timeout)
         try:
-            async with self._http.stream(**request, timeout=EVENT_TIMEOUT) as response:
+            async with self._http.stream(**request) as response:
                 if not response.is_success:
                     await response.aread()
                 self._wire.opened(response, sent)
@@ -173,6 +174,15 @@ class AsyncVigieApi:
             )
         )
 
+    async def upload_weights(self, model: str, version: str, path: Path) -> dict[str, Any]:
+        """Send the file with a version's weights; the service keeps it if it is the right one.
+
+        That is: if the version was registered with the SHA-256 of the file's bytes or, for a NumPy
+        archive (``numpy.savez``), with the ``weights_sha256`` of its arrays. Else ``VigieError``.
+        """
+        with path.open("rb") as file:
+            return await self._send(calls.upload_weights(model, version, file))
+
     async def claim_retrain_request(
         self, model: str, claimer: str, lease_seconds: int, wait: float = 0.0
     ) -> RetrainRequest | None:
@@ -205,6 +215,8 @@ class AsyncVigieApi:
 
     async def _send(self, call: Call[T]) -> T:
         request, sent = self._wire.request(call, self._http.timeout), self.clock.local()
+        if isinstance(call.body, FileBody):
+            request["content"] = call.body.pieces()
         try:
             response = await self._http.request(**request)
         except httpx.RequestError as error:

@@ -6,10 +6,10 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 from urllib.parse import quote
 
-from vigie_client.bodies import Body
+from vigie_client.bodies import Body, FileBody
 from vigie_client.canonical import canonical
 from vigie_client.models import (
     ClosedRound,
@@ -23,6 +23,7 @@ from vigie_client.models import (
 
 T = TypeVar("T")
 Json = dict[str, Any]
+SIGN_OF_LIFE_SECONDS = 15.0  # between two events the service sends one
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Call(Generic[T]):
     method: str
     path: str
     read: Callable[[Any], T]
-    body: Body | None = None
+    body: Body | FileBody | None = None
     params: Mapping[str, str | int | list[str]] | None = None
     held: float = 0.0
 
@@ -75,7 +76,8 @@ def progress(round_id: str) -> Call[Json]:
 
 def progress_events(round_id: str) -> Call[Json]:
     """Ask to be told whenever that changes; ``read`` is for each event."""
-    return Call("GET", f"rounds/{_part(round_id)}/progress/events", dict)
+    path = f"rounds/{_part(round_id)}/progress/events"
+    return Call("GET", path, dict, held=SIGN_OF_LIFE_SECONDS)
 
 
 def explanations(round_id: str) -> Call[list[Json]]:
@@ -128,6 +130,12 @@ def register_version(
         "note": note,
     }
     return _post(f"models/{_part(model)}/versions", ModelVersion.from_json, body)
+
+
+def upload_weights(model: str, version: str, file: BinaryIO) -> Call[Json]:
+    """Send the file with a version's weights."""
+    path = f"models/{_part(model)}/versions/{_part(version)}/weights"
+    return Call("PUT", path, dict, FileBody(file))
 
 
 def claim_retrain_request(

@@ -6,6 +6,7 @@
     ``SpoolFull``, ``SpoolLocked``: the disk spool cannot take what was asked of it
     ``UnknownRound``: the envelope of a round is not remembered
     ``LeaseLost``: a retrain request is no longer this worker's
+    ``WebhookRefused``: a message is not Vigie's, or not of just now
 """
 
 from dataclasses import dataclass
@@ -90,3 +91,7 @@ class UnknownRound(VigieClientError):
 
 class LeaseLost(VigieClientError):
     """The retrain request was given to another worker, cancelled or expired: stop training."""
+
+
+class WebhookRefused(VigieClientError):
+    """A webhook's message that must not be acted on: it is not Vigie's, or not of just now."""

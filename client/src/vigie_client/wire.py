@@ -15,9 +15,6 @@ from vigie_client.problems import error_from
 
 ALIVE = "/healthz"  # answered without a key or a database
 
-# Between two events the service sends a sign of life every 15 s.
-EVENT_TIMEOUT = httpx.Timeout(10.0, read=60.0)
-
 _NO_CONTENT = 204
 T = TypeVar("T")
 

@@ -107,7 +107,7 @@ class Play:
             for number in range(CLIENTS)
         ]
         if self.step % 5 == 0:
-            records[0]["label_counts"] = [-500, 20]
+            records[0]["cohorts"] = {"hub": "nowhere"}
         told = body(
             *records,
             step=self.step,
@@ -133,7 +133,13 @@ class Play:
         path = f"/v1/federations/{FEDERATION}/runs/broken/rounds/1/evaluate"
         with clock.using(lambda: self.now):
             self.api.post(path, content=b"{", headers=self.headers(Role.INGEST))
-        told = body(_record(0, 1, LATE, phase="evaluate"), step=1, spec=self.spec)
+        told = body(
+            _record(0, 1, LATE, phase="evaluate"),
+            step=1,
+            spec=self.spec,
+            started_at=(self.now - timedelta(hours=2)).isoformat(),
+            ended_at=(self.now - timedelta(minutes=20)).isoformat(),
+        )
         self.call(Role.INGEST, "/runs/halved/rounds/1/evaluate?chunk=0", told)
 
     def take_on(self) -> None:

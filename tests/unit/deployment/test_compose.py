@@ -21,6 +21,7 @@ TALKS = {
     ("grafana-role", "postgres"), ("grafana", "postgres"), ("mlflow", "postgres"),
     ("worker", "redis"), ("beat", "redis"), ("worker", "mlflow"), ("worker", "alertmanager"),
     ("prometheus", "alertmanager"), ("prometheus", "api"), ("grafana", "prometheus"),
+    ("grafana", "alertmanager"),
 }  # fmt: skip
 KEPT_APART = [
     ("grafana", "redis"), ("grafana", "mlflow"), ("grafana", "worker"), ("api", "redis"),
@@ -136,8 +137,9 @@ def test_every_setting_of_ours_exists(service: dict[str, Any]) -> None:
             assert name.removeprefix("VIGIE_").lower() in Settings.model_fields, name
 
 
-def test_api_and_worker_share_the_reports() -> None:
-    mount = "reports:/var/lib/vigie/reports"
+@pytest.mark.parametrize("volume", ["reports", "artifacts"])
+def test_api_and_worker_share_what_is_kept_in_files(volume: str) -> None:
+    mount = f"{volume}:/var/lib/vigie/{volume}"
     assert mount in SERVICES["api"]["volumes"]
     assert mount in SERVICES["worker"]["volumes"]
 

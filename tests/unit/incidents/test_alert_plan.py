@@ -32,7 +32,7 @@ def planned(story: Story) -> Story:
     """A federation with three lines of people on call."""
     for name in ("first", "second", "third"):
         body = ChannelIn(name=name, url="json://localhost")
-        channels.add(story.session, story.federation, body, "Ada")
+        channels.add(story.session, story.federation, body, "Ada", b"s" * 32)
     set_plan(story, steps=STEPS)
     return story
 

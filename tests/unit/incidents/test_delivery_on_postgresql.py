@@ -59,7 +59,7 @@ def _set_up(story: Story, settings: Settings) -> None:
     webhooks.add(session, here, hook, "Ada", settings)
     webhooks.rotate(session, here, "fl", 24, "Ada", settings)
     for name in ("first", "second"):
-        channels.add(session, here, ChannelIn(name=name, url="json://localhost"), "Ada")
+        channels.add(session, here, ChannelIn(name=name, url="json://localhost"), "Ada", b"s" * 32)
     plan = {"steps": [STEP], "digest_severities": ["info"]}
     plans.set_plan(session, here, AlertPlanIn.model_validate(plan), "Ada")
     until = (AT + timedelta(minutes=5)).isoformat()

@@ -34,7 +34,7 @@ def with_alertmanager(settings: Settings) -> Settings:
 
 
 def add_channel(story: Story, name: str = "on-call", url: str = "json://localhost") -> None:
-    channels.add(story.session, story.federation, ChannelIn(name=name, url=url), "Ada")
+    channels.add(story.session, story.federation, ChannelIn(name=name, url=url), "Ada", b"s" * 32)
 
 
 def silence(story: Story, hours: float = 1, **matchers: Any) -> None:

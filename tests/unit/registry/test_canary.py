@@ -10,7 +10,7 @@ from app.core.errors import NotFoundError
 from app.federations.tables import Federation
 from app.registry import service
 from app.registry.errors import NotACandidateError
-from app.registry.schemas import Comparison
+from app.registry.evidence_schemas import Comparison
 from tests.rounds import BIN_SPEC, blocks
 from tests.unit.registry.lifecycle import (
     MODEL,

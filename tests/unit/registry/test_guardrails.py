@@ -11,7 +11,7 @@ from app.core import clock
 from app.core.database import Database
 from app.federations.tables import Federation
 from app.registry import service
-from app.registry.schemas import Comparison
+from app.registry.evidence_schemas import Comparison
 from app.rounds.tables import BinSpec
 from tests.rounds import BIN_SPEC, blocks
 from tests.unit.registry.lifecycle import MODEL, canary_report, register_two, stored_round

@@ -1,0 +1,1 @@
+"""How long the dashboards' queries take on a large federation, on a real PostgreSQL."""
