@@ -15,7 +15,7 @@ from app.core.http import ReadSession, WriteSession
 from app.core.ids import Slug
 from app.federations.roles import Permission
 from app.registry import service as registry
-from app.registry.schemas import Cohort
+from app.registry.promotion_schemas import Cohort
 from app.rounds.schemas import Sha256
 
 router = APIRouter(

@@ -12,11 +12,15 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 FOLDER = Path(__file__).parent
-STATIC = {"console.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
+STATIC = {
+    "console.css": "text/css; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+    "times.js": "text/javascript; charset=utf-8",
+}
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"
-        " frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+        " form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",

@@ -17,8 +17,8 @@ from app.incidents import service as incidents
 from app.incidents.tables import Incident
 from app.registry import service as registry
 from app.registry.errors import NoShadowError, NoVersionError
+from app.registry.evidence_schemas import ShadowOut
 from app.registry.inventory_schemas import InventoryOut
-from app.registry.schemas import ShadowOut
 from app.registry.tables import Model, ModelVersion, Promotion
 from app.retraining import service as retraining
 from app.retraining.tables import RetrainingOutcome, RetrainRequest
