@@ -186,7 +186,7 @@ def looks(title: str, unit: str, margin: float, found: Sequence[Look]) -> Markup
     axes = Axes([one.rounds for one in found], [*ends, margin, 0.0])
     across = f'x1="{LEFT}" x2="{WIDTH - RIGHT}"'
     parts = [
-        *_grid(axes, unit),
+        *_grid(axes, unit, whole=True),
         f'<line class="zero" {across} y1="{axes.y(0)}" y2="{axes.y(0)}"/>',
         f'<line class="margin" {across} y1="{axes.y(margin)}" y2="{axes.y(margin)}"/>',
         *(_look(one, axes) for one in found),
@@ -228,7 +228,8 @@ def drawing(title: str, words: str, parts: Sequence[str], height: int) -> Markup
     )
 
 
-def _grid(axes: Axes, unit: str) -> list[str]:
+def _grid(axes: Axes, unit: str, *, whole: bool = False) -> list[str]:
+    """Ticks on both axes; `whole` has the horizontal one count things."""
     lines = [
         f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{axes.y(t)}" y2="{axes.y(t)}"/>'
         f'<text class="axis" x="{LEFT - 6}" y="{axes.y(t) + 4}" text-anchor="end">{t:g}</text>'
@@ -237,6 +238,7 @@ def _grid(axes: Axes, unit: str) -> list[str]:
     steps = [
         f'<text class="axis" x="{axes.x(t)}" y="{HEIGHT - 8}" text-anchor="middle">{t:g}</text>'
         for t in round_ticks(axes.x0, axes.x1, 6)
+        if not whole or t == int(t)
     ]
     name = f'<text class="axis" x="{LEFT}" y="{TOP - 4}">{escape(unit)}</text>'
     return [*lines, *steps, name]
