@@ -6,6 +6,8 @@ from collections.abc import Callable
 import pytest
 from fastapi.testclient import TestClient
 
+from app.core.database import Database
+from app.drift import service as drift
 from app.federations.roles import ALLOWED, Permission, Role
 from tests.rounds import pseudonym
 from tests.unit.console.conftest import SignIn, form_token
@@ -206,3 +208,19 @@ def test_nobody_has_to_sign_in_to_sign_in(site: Callable[[], TestClient], world:
     assert 'name="after" value="/"' in page
     assert HOLDERS[Role.OWNER] not in page
     assert MODEL not in page
+
+
+def test_the_gravest_verdicts_on_clients_are_the_first_of_all(
+    database: Database, world: World
+) -> None:
+    order = ("drift", "warning", "insufficient_evidence", "stable")
+    with database.read_scope() as session:
+        every = sorted(
+            drift.client_verdicts(session, world.round_id),
+            key=lambda v: (order.index(v.outcome), v.scope_key, v.subject, v.detector),
+        )
+        gravest = drift.gravest_client_verdicts(session, world.round_id, 10)
+        drifting = list(drift.client_verdicts(session, world.round_id, drifting=True))
+    assert [one.id for one in gravest] == [one.id for one in every[:10]]
+    assert len(gravest) == 10
+    assert {one.id for one in drifting} == {one.id for one in every if one.outcome == "drift"}
