@@ -1,6 +1,6 @@
 """Pictures of the console for its documentation: `python -m tests.acceptance.console_pictures`.
 
-They show the federation of the tests; with `--look dark --look phone` in dark and at a phone's width.
+They show the federation of the tests; `--look dark --look phone` draws those instead.
 """
 
 import argparse

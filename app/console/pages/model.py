@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from sqlmodel import Session
 
@@ -70,7 +71,7 @@ def model_page(session: Session, visitor: Visitor, federation: Federation, name:
     found = registry.promotions_of(session, federation.id, READ)
     promotions = [one for one in found if one.model_id == model.id]
     opened = [one for one in promotions if one.state in {"draft", "awaiting_review", "approved"}]
-    outcomes = {
+    outcomes: dict[UUID | None, RetrainingOutcome] = {
         one.request_id: one for one in retraining.outcomes_of_model(session, federation.id, name)
     }
     requests = [
@@ -95,7 +96,7 @@ def _versions(
     federation: Federation,
     model: Model,
     promotions: Sequence[Promotion],
-    outcomes: Mapping[object, RetrainingOutcome],
+    outcomes: Mapping[UUID | None, RetrainingOutcome],
 ) -> list[VersionLine]:
     """The newest versions first, each with the aliases that name it now."""
     aliases = _aliases(session, federation, model)
@@ -173,7 +174,7 @@ def _figure(
     title = "The gravest verdict on the whole federation, by round"
     return Figure(
         svg=ribbon(title, [FOLLOWED[one] for one in subjects], steps, cells),
-        caption=f"{title}. Tall: drift; half: warning; low: stable; a dot: too little evidence.",
+        caption=f"{title}. Tall: drift; half: warning; low: stable; lowest: too little evidence.",
         columns=("Step", *(FOLLOWED[one] for one in subjects)),
         rows=[
             (
