@@ -6,10 +6,10 @@ from app.audit import service as audit
 from app.core import clock
 from app.core.errors import NotFoundError
 from app.federations.tables import Federation
-from app.incidents import repository
+from app.incidents import delivery_repository as repository
+from app.incidents.delivery_schemas import ChannelIn
 from app.incidents.errors import ChannelNameTakenError, InvalidChannelError
 from app.incidents.notices import ALERTMANAGER, LOG
-from app.incidents.schemas import ChannelIn
 from app.incidents.sealing import seal, unseal
 from app.incidents.tables import Channel
 

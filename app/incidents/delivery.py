@@ -14,7 +14,7 @@ from app.core import clock
 from app.core.settings import Settings
 from app.core.states import advance
 from app.federations import service as federations
-from app.incidents import repository, webhooks
+from app.incidents import delivery_repository, repository, webhooks
 from app.incidents.alertmanager import alert_of
 from app.incidents.attempts import Outcome, later, next_attempt
 from app.incidents.carriers import Carrier
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 def prepare(session: Session, notice_id: UUID, settings: Settings) -> Carrier | None:
     """The message of a notice, ready to be sent; None if it is no longer to be sent."""
-    notice = repository.notice(session, notice_id)
+    notice = delivery_repository.notice(session, notice_id)
     if notice is None or notice.state != NoticeState.PENDING or notice.next_attempt_at is not None:
         return None
     return carrier_of(session, notice, settings)
@@ -51,7 +51,7 @@ def perform(carrier: Carrier, settings: Settings) -> Outcome:
 
 def record(session: Session, notice_id: UUID, outcome: Outcome) -> None:
     """Note how an attempt went, and when the next one is due."""
-    notice = repository.locked_notice(session, notice_id)
+    notice = delivery_repository.locked_notice(session, notice_id)
     assert notice is not None, "nothing removes a notice"
     session.add(notice)
     if outcome.needless:
@@ -81,14 +81,14 @@ def record(session: Session, notice_id: UUID, outcome: Outcome) -> None:
 
 def lane_of(session: Session, notice_id: UUID) -> str:
     """What a notice waits behind: the others for the same receiver, and no others."""
-    notice = repository.notice(session, notice_id)
+    notice = delivery_repository.notice(session, notice_id)
     assert notice is not None, "nothing removes a notice"
     return f"{notice.federation_id}/{notice.channel}"
 
 
 def put_off(session: Session, notice_id: UUID) -> None:
     """Leave a notice for later without an attempt: its receiver is busy with others."""
-    notice = repository.locked_notice(session, notice_id)
+    notice = delivery_repository.locked_notice(session, notice_id)
     if notice is not None and notice.state == NoticeState.PENDING:
         notice.next_attempt_at = later(clock.now(), PUT_OFF_SECONDS)
         session.add(notice)
@@ -96,7 +96,7 @@ def put_off(session: Session, notice_id: UUID) -> None:
 
 def give_up(session: Session, notice_id: UUID, error: str) -> None:
     """Note that a notice cannot be made ready at all: a bug of ours, which the log has."""
-    notice = repository.locked_notice(session, notice_id)
+    notice = delivery_repository.locked_notice(session, notice_id)
     if notice is not None and notice.state == NoticeState.PENDING:
         notice.last_error = error
         _move(notice, NoticeState.FAILED)
@@ -105,7 +105,7 @@ def give_up(session: Session, notice_id: UUID, error: str) -> None:
 
 def send_overdue(session: Session) -> int:
     """Hand the notices whose next attempt is due to the outbox; return how many."""
-    due = repository.overdue_notices(session, clock.now(), MOST_AT_ONCE)
+    due = delivery_repository.overdue_notices(session, clock.now(), MOST_AT_ONCE)
     for notice in due:
         send(session, notice)
     return len(due)

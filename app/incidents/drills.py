@@ -8,7 +8,7 @@ from app.audit import service as audit
 from app.core import clock
 from app.core.errors import NotFoundError
 from app.federations.tables import Federation
-from app.incidents import repository
+from app.incidents import delivery_repository as repository
 from app.incidents.notices import announce_as
 from app.incidents.states import Event, Severity
 from app.incidents.tables import Announcement, Notice

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from app.core import clock
 from app.core.settings import Settings
 from app.federations import service as federations
-from app.incidents import channels, repository, webhooks
+from app.incidents import channels, delivery_repository, repository, webhooks
 from app.incidents.alertmanager import alert_of, drill_alert, governance_alert
 from app.incidents.carriers import (
     Carrier,
@@ -51,7 +51,7 @@ TONES = {
 
 def carrier_of(session: Session, notice: Notice, settings: Settings) -> Carrier:
     """The message of a notice in the form of its channel."""
-    announcement = repository.announcement(session, notice.announcement_id)
+    announcement = delivery_repository.announcement(session, notice.announcement_id)
     federation = federations.get(session, notice.federation_id).name
     telling = _telling(session, announcement, federation, settings)
     if notice.channel == LOG:
@@ -81,12 +81,12 @@ def _telling(
     if (of_themselves := _OF_THEMSELVES.get(event)) is not None:
         return of_themselves(announcement, federation, settings)
     if event in OF_REQUESTS:
-        request = repository.request_of_announcement(session, announcement)
+        request = delivery_repository.request_of_announcement(session, announcement)
         return told_of_request(request, event, federation, settings)
     if event is Event.DIGEST:
         ids = [UUID(text) for text in announcement.detail["incidents"]]
         return told_of_digest(repository.incidents_with_ids(session, ids), federation, settings)
-    incident = repository.incident_of_announcement(session, announcement)
+    incident = delivery_repository.incident_of_announcement(session, announcement)
     if event is Event.RETRAINING_DID_NOT_HELP:
         return told_of_no_help(announcement, incident, federation, settings)
     assert incident is not None, "these events are of incidents"
@@ -98,7 +98,7 @@ def _alerts(
     session: Session, announcement: Announcement, federation: str, telling: Telling
 ) -> list[dict[str, Any]]:
     """The incident's alert and, once it became more severe, the end of the milder one."""
-    incident = repository.incident_of_announcement(session, announcement)
+    incident = delivery_repository.incident_of_announcement(session, announcement)
     if incident is None and announcement.event == Event.DRILL:
         return [drill_alert(federation, telling, announcement)]
     if incident is None:
@@ -106,7 +106,7 @@ def _alerts(
     alert = alert_of(incident, federation, telling)
     if announcement.event != Event.ESCALATED:
         return [alert]
-    former = repository.announced_severities(session, incident.id) - {incident.severity}
+    former = delivery_repository.announced_severities(session, incident.id) - {incident.severity}
     ended = [
         alert_of(incident, federation, telling, severity=severity, ended_at=announcement.at)
         for severity in sorted(former)
@@ -122,7 +122,7 @@ def _to_apprise(
     telling: Telling,
     settings: Settings,
 ) -> Carrier:
-    channel = repository.channel_named(session, notice.federation_id, notice.channel)
+    channel = delivery_repository.channel_named(session, notice.federation_id, notice.channel)
     if channel is None:
         return Needless()
     try:
@@ -148,7 +148,7 @@ def _to_webhook(
     settings: Settings,
 ) -> Carrier:
     name = notice.channel.removeprefix(WEBHOOK)
-    webhook = repository.webhook_named(session, notice.federation_id, name)
+    webhook = delivery_repository.webhook_named(session, notice.federation_id, name)
     if webhook is None or webhook.disabled_at is not None:
         return Needless()
     body = _body(session, announcement, federation, telling)
@@ -167,11 +167,11 @@ def _body(session: Session, announcement: Announcement, federation: str, telling
         "points": {_key(name): text for name, text in telling.points.items()},
         "links": {_key(name): url for name, url in telling.links.items()},
     }
-    incident = repository.incident_of_announcement(session, announcement)
+    incident = delivery_repository.incident_of_announcement(session, announcement)
     if incident is not None:
         data["incident"] = IncidentEvent.of(incident).model_dump(mode="json")
     if announcement.request_id is not None:
-        request = repository.request_of_announcement(session, announcement)
+        request = delivery_repository.request_of_announcement(session, announcement)
         data["request"] = RetrainRequestOut.model_validate(request).model_dump(mode="json")
     told = {
         "type": TYPES[event].value if event in TYPES else event.value,

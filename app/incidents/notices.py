@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from app.core import clock, outbox
 from app.core.settings import Settings
-from app.incidents import matching, plans, repository
+from app.incidents import delivery_repository, matching, plans, repository
 from app.incidents.states import Event, NoticeState, WebhookEvent
 from app.incidents.tables import Announcement, Incident, Notice, Silence
 
@@ -41,7 +41,7 @@ def announce(session: Session, incident: Incident, event: Event, step: int = 0) 
             incident_id=incident.id,
             event=event.value,
             severity=incident.severity,
-            step=step or repository.times_reopened(session, incident.id),
+            step=step or delivery_repository.times_reopened(session, incident.id),
             at=clock.now(),
         ),
     )
@@ -73,8 +73,8 @@ def announce_request(session: Session, request_id: UUID) -> None:
 
 def spread(session: Session, announcement_id: UUID, settings: Settings) -> None:
     """Write a notice for every channel that is to be told, and have it delivered."""
-    announcement = repository.announcement(session, announcement_id)
-    incident = repository.incident_of_announcement(session, announcement)
+    announcement = delivery_repository.announcement(session, announcement_id)
+    incident = delivery_repository.incident_of_announcement(session, announcement)
     silent = incident is not None and is_silent(
         incident,
         repository.silences_in_force(session, [announcement.federation_id], clock.now()),
@@ -133,7 +133,7 @@ def _channels(
         of_all = [target for target in of_all if target.name != ALERTMANAGER]  # it has incidents
     hooks = [
         plans.Target(WEBHOOK + webhook.name)
-        for webhook in repository.webhooks_of(session, announcement.federation_id)
+        for webhook in delivery_repository.webhooks_of(session, announcement.federation_id)
         if webhook.disabled_at is None
         and (event is Event.DRILL or TYPES[event].value in webhook.events)
     ]

@@ -8,7 +8,7 @@ from sqlmodel import Session
 
 from app.core import clock, outbox
 from app.core.states import advance
-from app.incidents import repository
+from app.incidents import delivery_repository, repository
 from app.incidents.notices import ANNOUNCE, announce_as, is_silent, send
 from app.incidents.states import NEXT_OF_NOTICE, Event, NoticeState
 from app.incidents.tables import AlertPlan, Announcement, Incident, Notice
@@ -17,14 +17,14 @@ from app.incidents.tables import AlertPlan, Announcement, Incident, Notice
 def catch_up(session: Session) -> None:
     """Tell everything that has become due since the last time."""
     _tell_what_is_silent_no_more(session)
-    for plan in repository.alert_plans(session):
+    for plan in delivery_repository.alert_plans(session):
         _remind(session, plan)
         _digest_daily(session, plan)
 
 
 def _tell_what_is_silent_no_more(session: Session) -> None:
     """A silence that ends over an open incident was too short: now people have to hear of it."""
-    held_back = repository.silenced_of_open(session)
+    held_back = delivery_repository.silenced_of_open(session)
     ids = sorted({notice.federation_id for notice, _ in held_back}, key=str)
     silences = repository.silences_in_force(session, ids, clock.now()) if ids else []
     for notice, incident in held_back:
@@ -51,7 +51,7 @@ def _due(plan: AlertPlan, incident: Incident, at: datetime) -> Iterator[tuple[in
 
 def _announce_step(session: Session, incident: Incident, number: int, step: dict[str, Any]) -> None:
     """Tell a step's contact, once, however severe the incident has become since."""
-    if repository.was_reminded(session, incident.id, number):
+    if delivery_repository.was_reminded(session, incident.id, number):
         return
     reminder = Announcement(
         federation_id=incident.federation_id,
@@ -62,7 +62,7 @@ def _announce_step(session: Session, incident: Incident, number: int, step: dict
         detail={"contact": step["contact"], "channels": step["channels"]},
         at=clock.now(),
     )
-    if repository.insert_announcement(session, reminder):
+    if delivery_repository.insert_announcement(session, reminder):
         outbox.enqueue(session, ANNOUNCE, reminder.id)
 
 
@@ -71,7 +71,7 @@ def _digest_daily(session: Session, plan: AlertPlan) -> None:
     if _last_hour(at, plan.digest_hour) <= plan.digested_at:
         return
     held: dict[str, list[Notice]] = {}
-    for notice in repository.held_notices(session, plan.federation_id):
+    for notice in delivery_repository.held_notices(session, plan.federation_id):
         held.setdefault(notice.channel, []).append(notice)
     for channel, notices in held.items():
         _announce_digest(session, plan, channel, notices)

@@ -8,9 +8,9 @@ from sqlmodel import Session
 from app.audit import service as audit
 from app.core import clock
 from app.federations.tables import Federation
-from app.incidents import repository
+from app.incidents import delivery_repository as repository
+from app.incidents.delivery_schemas import AlertPlanIn
 from app.incidents.errors import UnknownChannelError
-from app.incidents.schemas import AlertPlanIn
 from app.incidents.states import Event
 from app.incidents.tables import AlertPlan, Announcement
 

@@ -25,32 +25,34 @@ from app.incidents import (
     webhooks,
     withdrawing,
 )
-from app.incidents.schemas import (
-    AcceptedOut,
-    AcceptIn,
+from app.incidents.delivery_schemas import (
     AlertPlanIn,
     AlertPlanOut,
     ChannelIn,
     ChannelOut,
-    DecideIn,
     DisableIn,
     DrillIn,
     DrillOut,
+    NoticeOut,
+    RotateIn,
+    WebhookIn,
+    WebhookOut,
+    WebhookSecret,
+)
+from app.incidents.schemas import (
+    AcceptedOut,
+    AcceptIn,
+    DecideIn,
     FeedbackOut,
     FiguresOut,
     IncidentDetail,
     IncidentOut,
     LastTimeOut,
-    NoticeOut,
     PolicyProposalOut,
     ResolveIn,
-    RotateIn,
     SeriesOut,
     SilenceIn,
     SilenceOut,
-    WebhookIn,
-    WebhookOut,
-    WebhookSecret,
 )
 from app.incidents.states import IncidentState, ProposalState
 from app.incidents.tables import Announcement, Channel, Incident, Notice

@@ -10,7 +10,7 @@ from app.core.errors import NotFoundError
 from app.drift import service as drift
 from app.drift.tables import Evaluation, Verdict
 from app.federations.tables import Federation
-from app.incidents import following, repository, steps
+from app.incidents import delivery_repository, following, repository, steps
 from app.incidents.asking import after_round
 from app.incidents.severity import ratio_of
 from app.incidents.states import IncidentState, Resolution
@@ -179,7 +179,7 @@ def clients_behind(session: Session, incident: Incident, limit: int) -> list[Ver
 
 def notices_of(session: Session, incident: Incident) -> list[Notice]:
     """What was sent about an incident, oldest first."""
-    return repository.notices_of(session, incident.id)
+    return delivery_repository.notices_of(session, incident.id)
 
 
 def open_by_severity(session: Session) -> dict[str, int]:

@@ -13,8 +13,9 @@ from app.core import clock
 from app.core.errors import NotFoundError
 from app.core.settings import Settings
 from app.federations.tables import Federation
-from app.incidents import repository
+from app.incidents import delivery_repository as repository
 from app.incidents.addresses import ForbiddenAddressError, require_public
+from app.incidents.delivery_schemas import WebhookIn
 from app.incidents.errors import (
     InvalidWebhookError,
     TooManyWebhooksError,
@@ -22,7 +23,6 @@ from app.incidents.errors import (
     WebhookNameTakenError,
 )
 from app.incidents.notices import WEBHOOK, announce_as
-from app.incidents.schemas import WebhookIn
 from app.incidents.sealing import seal, unseal
 from app.incidents.signing import new_secret
 from app.incidents.states import Event

@@ -15,7 +15,7 @@ from app.core.settings import Settings
 from app.federations import service as federations
 from app.federations.tables import Federation
 from app.incidents import channels, webhooks
-from app.incidents.schemas import ChannelIn, WebhookIn
+from app.incidents.delivery_schemas import ChannelIn, WebhookIn
 from app.incidents.states import WebhookEvent
 from app.incidents.tables import Announcement, Notice, Webhook
 from tests.integration.polling import wait_for

@@ -18,7 +18,7 @@ from app.core.settings import Settings
 from app.federations import service as federations
 from app.federations.tables import Federation
 from app.incidents import webhooks
-from app.incidents.schemas import WebhookIn
+from app.incidents.delivery_schemas import WebhookIn
 from app.incidents.states import WebhookEvent
 from app.incidents.tables import Notice
 from tests.integration.polling import wait_for

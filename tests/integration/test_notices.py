@@ -23,8 +23,8 @@ from app.federations import service as federations
 from app.federations.tables import Federation
 from app.incidents import channels, delivery, drills, notices, service
 from app.incidents.alertmanager import post_alerts
+from app.incidents.delivery_schemas import ChannelIn
 from app.incidents.notices import ANNOUNCE, ANNOUNCE_REQUEST, DELIVER
-from app.incidents.schemas import ChannelIn
 from app.incidents.sending import Limits
 from app.incidents.states import Resolution, Severity
 from app.incidents.tables import Notice

@@ -12,8 +12,9 @@ from app.core import clock
 from app.core.settings import Settings
 from app.federations.roles import Role
 from app.incidents import channels, delivery, oncall, plans, service, silences
+from app.incidents.delivery_schemas import AlertPlanIn, ChannelIn
 from app.incidents.errors import UnknownChannelError
-from app.incidents.schemas import AlertPlanIn, ChannelIn, SilenceIn
+from app.incidents.schemas import SilenceIn
 from app.incidents.states import Resolution
 from app.incidents.tables import Notice
 from tests.unit.incidents.stories import AT, MODEL, Story, verdict

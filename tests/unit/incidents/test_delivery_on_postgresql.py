@@ -12,8 +12,9 @@ from app.federations import service as federations
 from app.federations.schemas import FederationIn
 from app.incidents import channels, delivery, feedback, oncall, plans, service, silences, webhooks
 from app.incidents.attempts import Outcome
+from app.incidents.delivery_schemas import AlertPlanIn, ChannelIn, WebhookIn
 from app.incidents.figures import SOURCES
-from app.incidents.schemas import AlertPlanIn, ChannelIn, SilenceIn, WebhookIn
+from app.incidents.schemas import SilenceIn
 from app.incidents.states import Resolution, WebhookEvent
 from tests.servers import running_postgres
 from tests.unit.incidents.stories import AT, MODEL, Story, verdict

@@ -19,8 +19,8 @@ from app.federations.tables import Federation
 from app.incidents import delivery, notices, webhooks
 from app.incidents.attempts import SENT, Outcome
 from app.incidents.carriers import ToLog, ToWebhook
+from app.incidents.delivery_schemas import WebhookIn
 from app.incidents.notices import ANNOUNCE, DELIVER
-from app.incidents.schemas import WebhookIn
 from app.incidents.states import WebhookEvent
 from workers.effects import Effect, External, Local
 

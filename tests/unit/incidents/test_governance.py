@@ -9,8 +9,8 @@ from app.core.settings import Settings
 from app.federations.tables import Federation
 from app.incidents import governance, notices
 from app.incidents.carriers import Carrier, ToAlertmanager, ToLog, ToWebhook
+from app.incidents.delivery_schemas import WebhookIn
 from app.incidents.loading import carrier_of
-from app.incidents.schemas import WebhookIn
 from app.incidents.states import WebhookEvent
 from app.incidents.tables import Announcement, Notice
 from app.incidents.webhooks import add

@@ -13,10 +13,11 @@ from app.core.settings import Settings
 from app.incidents import channels, delivery, service, silences
 from app.incidents.alertmanager import AlertsRefusedError, post_alerts
 from app.incidents.carriers import ToAlertmanager
+from app.incidents.delivery_schemas import ChannelIn
 from app.incidents.errors import ChannelNameTakenError, InvalidChannelError
 from app.incidents.messages import CAUSES, NEXT_STEPS, RUNBOOKS, told_of
 from app.incidents.notices import DELIVER
-from app.incidents.schemas import ChannelIn, SilenceIn
+from app.incidents.schemas import SilenceIn
 from app.incidents.sending import Answer, Limits
 from app.incidents.silences import SilenceOverError
 from app.incidents.states import Event, Resolution

@@ -19,6 +19,7 @@ from app.federations.roles import Role
 from app.incidents import attempts, delivery, notices, webhooks
 from app.incidents.attempts import SENT, Outcome, next_attempt
 from app.incidents.carriers import ToWebhook, Unsendable
+from app.incidents.delivery_schemas import WebhookIn
 from app.incidents.errors import (
     InvalidWebhookError,
     TooManyWebhooksError,
@@ -26,7 +27,6 @@ from app.incidents.errors import (
     WebhookNameTakenError,
 )
 from app.incidents.notices import DELIVER
-from app.incidents.schemas import WebhookIn
 from app.incidents.sealing import UnreadableSecretError, seal, unseal
 from app.incidents.signing import new_secret, signed_headers
 from app.incidents.states import WebhookEvent
