@@ -39,12 +39,24 @@ def in_order(session: Session) -> Iterator[AuditEntry]:
 
 
 def newest(
-    session: Session, federation_id: UUID | None, limit: int, before: int | None
+    session: Session,
+    federation_id: UUID | None,
+    limit: int,
+    before: int | None,
+    actor: str = "",
+    action: str = "",
 ) -> list[AuditEntry]:
-    """The newest entries of one federation (None: of all), newest first, below `before`."""
+    """The newest entries of one federation (None: of all), newest first, below `before`.
+
+    With `actor` those of that name, with `action` those of that action or domain.
+    """
     query = select(AuditEntry).order_by(col(AuditEntry.seq).desc()).limit(limit)
     if federation_id is not None:
         query = query.where(AuditEntry.federation_id == federation_id)
     if before is not None:
         query = query.where(AuditEntry.seq < before)
+    if actor:
+        query = query.where(AuditEntry.actor == actor)
+    if action:
+        query = query.where(col(AuditEntry.action).startswith(action, autoescape=True))
     return list(session.exec(query))

@@ -143,10 +143,19 @@ def check_end(end: Checkpoint, told: Checkpoint) -> None:
 
 
 def newest(
-    session: Session, federation_id: UUID | None, *, limit: int = 100, before: int | None = None
+    session: Session,
+    federation_id: UUID | None,
+    *,
+    limit: int = 100,
+    before: int | None = None,
+    actor: str = "",
+    action: str = "",
 ) -> list[AuditEntry]:
-    """The newest entries, newest first; page on with the last one's `seq` as `before`."""
-    return repository.newest(session, federation_id, limit, before)
+    """The newest entries, newest first; page on with the last one's `seq` as `before`.
+
+    Of one actor, and of actions that begin so, where asked.
+    """
+    return repository.newest(session, federation_id, limit, before, actor, action)
 
 
 def check_link(entry: AuditEntry, expected_seq: int, previous_hash: str) -> None:

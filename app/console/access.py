@@ -17,6 +17,7 @@ from app.core.http import DatabaseDep, SettingsDep
 from app.core.settings import Settings
 from app.federations import service as federations
 from app.federations.dependencies import demand
+from app.federations.errors import ForbiddenError
 from app.federations.names import Naming
 from app.federations.roles import Permission, Principal
 from app.federations.tables import Federation
@@ -66,6 +67,19 @@ class Visitor:
     def may(self, permission: str) -> bool:
         """Whether the visitor's role has a permission (templates give its name)."""
         return self.principal.may(Permission(permission))
+
+    def may_in_installation(self, permission: Permission) -> bool:
+        """Whether a role that is held in all federations has a permission."""
+        return any(one.federation_id is None and one.may(permission) for one in self.everywhere)
+
+    def demand_in_installation(self, permission: Permission) -> None:
+        """Refuse whose role in all federations lacks the permission.
+
+        Raises:
+            ForbiddenError: naming the role here and the permission.
+        """
+        if not self.may_in_installation(permission):
+            raise ForbiddenError(f"role {self.principal.role} in one federation", permission)
 
     def naming(self, federation: Federation) -> Naming:
         """How clients are called before this visitor."""
@@ -131,6 +145,16 @@ def reader(visitor: AnyVisitor) -> Visitor:
     """Dependency of pages: a visitor who may read."""
     demand(visitor.principal, Permission.READ)
     return visitor
+
+
+def reader_of(permission: Permission) -> Callable[..., Visitor]:
+    """Dependency of pages that not every reader may see."""
+
+    def authorise(visitor: AnyVisitor) -> Visitor:
+        demand(visitor.principal, permission)
+        return visitor
+
+    return authorise
 
 
 def form_of(permission: Permission | None = None) -> Callable[..., Visitor]:

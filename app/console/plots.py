@@ -47,6 +47,20 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Look:
+    """A sequential test at one look: an estimate with an interval that holds at all of them."""
+
+    FIELDS = ("rounds", "clients", "log_loss", "lower", "upper", "e_superior")
+
+    rounds: int
+    clients: int
+    log_loss: float
+    lower: float
+    upper: float
+    e_superior: float
+
+
+@dataclass(frozen=True)
 class Figure:
     """A plot, and the same values as a table."""
 
@@ -94,7 +108,7 @@ def line_chart(line: Line) -> Markup:
         ),
     ]
     words = f"From {values[0]:+.3g} to {values[-1]:+.3g} {line.unit} over {len(values)} rounds."
-    return _svg(line.title, words, parts, HEIGHT)
+    return drawing(line.title, words, parts, HEIGHT)
 
 
 def histograms(
@@ -122,7 +136,7 @@ def histograms(
     )
     parts = [*_grid(axes, "share of examples"), *bars, _path("series", outline)]
     return Figure(
-        svg=_svg(title, words, parts, HEIGHT),
+        svg=drawing(title, words, parts, HEIGHT),
         caption=f"Share of examples by {unit}. Filled: reference. Line: this round.",
         columns=(f"Bin ({unit})", "Reference", "This round"),
         rows=[
@@ -161,7 +175,38 @@ def forest(title: str, unit: str, rows: Sequence[Interval]) -> Markup:
     words = "; ".join(
         f"{r.label}: {r.estimate:+.3g} ({r.lower:+.3g} to {r.upper:+.3g})" for r in rows
     )
-    return _svg(title, words, [*sides, *ticks, *lines], floor_ + FOREST_BOTTOM)
+    return drawing(title, words, [*sides, *ticks, *lines], floor_ + FOREST_BOTTOM)
+
+
+def looks(title: str, unit: str, margin: float, found: Sequence[Look]) -> Markup:
+    """Estimates with their intervals as they grew; a line at no difference, one at the margin."""
+    if not found:
+        return Markup("")
+    ends = [end for one in found for end in (one.lower, one.upper)]
+    axes = Axes([one.rounds for one in found], [*ends, margin, 0.0])
+    across = f'x1="{LEFT}" x2="{WIDTH - RIGHT}"'
+    parts = [
+        *_grid(axes, unit, whole=True),
+        f'<line class="zero" {across} y1="{axes.y(0)}" y2="{axes.y(0)}"/>',
+        f'<line class="margin" {across} y1="{axes.y(margin)}" y2="{axes.y(margin)}"/>',
+        *(_look(one, axes) for one in found),
+    ]
+    last = found[-1]
+    words = (
+        f"After {last.rounds} rounds {last.log_loss:+.3g} {unit},"
+        f" between {last.lower:+.3g} and {last.upper:+.3g}."
+    )
+    return drawing(title, words, parts, HEIGHT)
+
+
+def _look(one: Look, axes: Axes) -> str:
+    x = axes.x(one.rounds)
+    return (
+        f'<line class="interval" x1="{x}" x2="{x}" y1="{axes.y(one.upper)}"'
+        f' y2="{axes.y(one.lower)}"/>'
+        f'<circle class="estimate" cx="{x}" cy="{axes.y(one.log_loss)}" r="4">'
+        f"<title>{one.rounds} rounds: {one.log_loss:+.3g}</title></circle>"
+    )
 
 
 def _forest_row(row: Interval, number: int, place: Callable[[float], float]) -> list[str]:
@@ -174,7 +219,8 @@ def _forest_row(row: Interval, number: int, place: Callable[[float], float]) -> 
     ]
 
 
-def _svg(title: str, words: str, parts: Sequence[str], height: int) -> Markup:
+def drawing(title: str, words: str, parts: Sequence[str], height: int) -> Markup:
+    """The parts as one picture, with its title and the same in words."""
     # Every text in the parts was escaped where it was put in.
     return Markup(  # noqa: S704
         f'<svg class="plot" viewBox="0 0 {WIDTH} {height}" role="img">'
@@ -182,7 +228,8 @@ def _svg(title: str, words: str, parts: Sequence[str], height: int) -> Markup:
     )
 
 
-def _grid(axes: Axes, unit: str) -> list[str]:
+def _grid(axes: Axes, unit: str, *, whole: bool = False) -> list[str]:
+    """Ticks on both axes; `whole` has the horizontal one count things."""
     lines = [
         f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{axes.y(t)}" y2="{axes.y(t)}"/>'
         f'<text class="axis" x="{LEFT - 6}" y="{axes.y(t) + 4}" text-anchor="end">{t:g}</text>'
@@ -191,6 +238,7 @@ def _grid(axes: Axes, unit: str) -> list[str]:
     steps = [
         f'<text class="axis" x="{axes.x(t)}" y="{HEIGHT - 8}" text-anchor="middle">{t:g}</text>'
         for t in round_ticks(axes.x0, axes.x1, 6)
+        if not whole or t == int(t)
     ]
     name = f'<text class="axis" x="{LEFT}" y="{TOP - 4}">{escape(unit)}</text>'
     return [*lines, *steps, name]

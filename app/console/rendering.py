@@ -1,6 +1,7 @@
 """Templates, and what they may call: formats with units, times, static files under their hash."""
 
 import hashlib
+import json
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -11,11 +12,15 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 FOLDER = Path(__file__).parent
-STATIC = {"console.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
+STATIC = {
+    "console.css": "text/css; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+    "times.js": "text/javascript; charset=utf-8",
+}
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"
-        " frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+        " form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -34,7 +39,13 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        signed=signed, number=number, percent=percent, moment=moment, short=short, words=words
+        signed=signed,
+        number=number,
+        percent=percent,
+        moment=moment,
+        pretty=pretty,
+        short=short,
+        words=words,
     )
     made.globals["static"] = static_url
     return made
@@ -81,6 +92,11 @@ def moment(value: datetime | None) -> Markup:
         return Markup("–")  # noqa: RUF001 - a dash for nothing
     text = value.strftime("%Y-%m-%d %H:%M")
     return Markup('<time datetime="{}">{}&nbsp;UTC</time>').format(value.isoformat(), text)
+
+
+def pretty(value: object) -> str:
+    """A JSON value over several lines."""
+    return json.dumps(value, indent=1, ensure_ascii=False)
 
 
 def short(pseudonym: str) -> str:

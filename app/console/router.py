@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, Response
 from fastapi.responses import FileResponse, RedirectResponse
 
+from app.console import governing, members, models, promotions
 from app.console import retraining as retraining_forms
 from app.console.access import Visitor, form_of, reader
 from app.console.account import router as account
@@ -15,7 +16,6 @@ from app.console.forms import Reason
 from app.console.pages.federation import federation_page
 from app.console.pages.incident import incident_page
 from app.console.pages.overview import overview
-from app.console.pages.promotion import promotion_page
 from app.console.pages.proposals import proposals_page
 from app.console.pages.round import round_page
 from app.console.rendering import STATIC, page, static_file
@@ -30,10 +30,8 @@ from app.federations.roles import Permission
 from app.incidents import accepting, proposals, silences
 from app.incidents import service as incidents
 from app.incidents.schemas import AcceptIn, ByHand, SilenceIn
-from app.registry import service as registry
 from app.retraining import service as retraining
 from app.rounds import service as rounds
-from app.rounds.schemas import Sha256
 
 router = APIRouter(
     route_class=ConsoleRoute, include_in_schema=False, dependencies=[Depends(from_our_pages)]
@@ -46,7 +44,6 @@ Handler = Annotated[Visitor, Depends(form_of(Permission.HANDLE_INCIDENTS))]
 Freezer = Annotated[Visitor, Depends(form_of(Permission.FREEZE_REFERENCES))]
 Setter = Annotated[Visitor, Depends(form_of(Permission.SET_POLICY))]
 Requester = Annotated[Visitor, Depends(form_of(Permission.REQUEST_RETRAINING))]
-Decider = Annotated[Visitor, Depends(form_of(Permission.DECIDE_PROMOTIONS))]
 
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
@@ -212,50 +209,10 @@ def retrain(
     return _to(f"/f/{federation}")
 
 
-@router.get("/f/{federation}/promotions/{promotion_id}")
-def show_promotion(
-    federation: Slug, promotion_id: UUID, visitor: Reader, session: ReadSession
-) -> Response:
-    """A promotion: the candidate beside the champion."""
-    row = visitor.federation(session, federation)
-    promotion = registry.get_promotion(session, row.id, promotion_id)
-    it = promotion_page(session, visitor, row, promotion)
-    return page("promotion.html", visitor=visitor, it=it)
-
-
-@router.post("/f/{federation}/promotions/{promotion_id}/approve")
-def approve(
-    federation: Slug,
-    promotion_id: UUID,
-    reason: Reason,
-    evidence_sha256: Annotated[Sha256, Form()],
-    visitor: Decider,
-    session: WriteSession,
-) -> Response:
-    """Let the candidate become champion, by the evidence that the visitor saw."""
-    row = visitor.federation(session, federation)
-    registry.approve(
-        session,
-        row,
-        promotion_id,
-        visitor.name,
-        reason,
-        role=visitor.principal.role,
-        evidence_sha256=evidence_sha256,
-    )
-    return _to(f"/f/{federation}/promotions/{promotion_id}")
-
-
-@router.post("/f/{federation}/promotions/{promotion_id}/reject")
-def reject(
-    federation: Slug, promotion_id: UUID, reason: Reason, visitor: Decider, session: WriteSession
-) -> Response:
-    """Keep the champion."""
-    row = visitor.federation(session, federation)
-    registry.reject(session, row, promotion_id, visitor.name, reason)
-    return _to(f"/f/{federation}/promotions/{promotion_id}")
-
-
+router.include_router(governing.router)
+router.include_router(members.router)
+router.include_router(models.router)
+router.include_router(promotions.router)
 router.include_router(retraining_forms.router)
 
 

@@ -1,6 +1,6 @@
 """Decisions on drift: judge a round, keep its verdicts, answer for them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from sqlmodel import Session
@@ -8,6 +8,7 @@ from sqlmodel import Session
 from app.core.errors import NotFoundError
 from app.drift import repository, shards
 from app.drift.cases import measure, reference_rounds
+from app.drift.client_findings import ClientFindings
 from app.drift.evaluating import begin, conclude, stale
 from app.drift.explaining.service import fitting_version
 from app.drift.explaining.service import of_round as explanations_of
@@ -22,7 +23,7 @@ from app.drift.references import (
     hold,
 )
 from app.drift.tables import Evaluation, Reference, Verdict
-from app.drift.verdicts import of_clients
+from app.drift.verdicts import gravest_of_clients, of_clients
 from app.federations import service as federations
 from app.rounds import service as rounds
 from app.rounds.tables import Round
@@ -77,16 +78,36 @@ def verdicts_of(session: Session, round_id: UUID) -> list[Verdict]:
     return repository.verdicts_of(session, [round_id])
 
 
-def client_verdicts(session: Session, round_id: UUID) -> Iterator[Verdict]:
-    """The verdicts on every client of a round, by subject."""
+def client_verdicts(
+    session: Session, round_id: UUID, *, drifting: bool = False
+) -> Iterator[Verdict]:
+    """The verdicts on every client of a round, by subject, or those of drift alone."""
+    found = _decided(session, round_id)
+    if found is not None:
+        evaluation, decided, level = found
+        yield from of_clients(decided, evaluation, level, drifting=drifting)
+
+
+def gravest_client_verdicts(session: Session, round_id: UUID, most: int) -> list[Verdict]:
+    """So many verdicts on single clients of a round, the gravest first."""
+    found = _decided(session, round_id)
+    if found is None:
+        return []
+    evaluation, decided, level = found
+    return gravest_of_clients(decided, evaluation, level, most)
+
+
+def _decided(
+    session: Session, round_id: UUID
+) -> tuple[Evaluation, Iterable[ClientFindings], float] | None:
+    """A round's evaluation, what was found of its clients, and the level that decided on it."""
     evaluation = repository.evaluation_of(session, round_id)
     if evaluation is None:
-        return
+        return None
     federation = federations.get(session, evaluation.federation_id)
     policy = federations.policy_at(session, federation, evaluation.policy_version).drift
     level = error_budget(policy, "client")
-    decided = shards.decided(repository.shards_of(session, evaluation.id), level)
-    yield from of_clients(decided, evaluation, level, drifting=False)
+    return evaluation, shards.decided(repository.shards_of(session, evaluation.id), level), level
 
 
 def recent_rounds_with_verdicts(

@@ -1,6 +1,8 @@
 """From findings to verdicts: what is stored of an answer, and told."""
 
 from collections.abc import Iterable, Iterator
+from heapq import nsmallest
+from operator import itemgetter
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -10,6 +12,14 @@ from app.core import clock
 from app.drift.client_findings import DRIFT, IN_WORDS, OUTCOMES, ClientFindings, Missing
 from app.drift.findings import Finding
 from app.drift.tables import Evaluation, Verdict
+from detectors import Outcome
+
+GRAVITY = {
+    Outcome.DRIFT: 0,
+    Outcome.WARNING: 1,
+    Outcome.INSUFFICIENT_EVIDENCE: 2,
+    Outcome.STABLE: 3,
+}
 
 
 def of_finding(finding: Finding, evaluation: Evaluation, level: float) -> Verdict:
@@ -45,6 +55,25 @@ def of_clients(
         chosen = one.outcomes == DRIFT if drifting else np.ones(len(one.clients), dtype=np.bool_)
         for at in np.flatnonzero(chosen).tolist():
             yield _of_client(one, at, common, evaluation.id)
+
+
+def gravest_of_clients(
+    decided: Iterable[ClientFindings], evaluation: Evaluation, level: float, most: int
+) -> list[Verdict]:
+    """So many verdicts on clients, the gravest outcome first, then by client and subject.
+
+    Rounds of many clients have thousands, of which a page shows few: the others are not made.
+    """
+    common = _common(evaluation, level)
+    places = (
+        (GRAVITY[OUTCOMES[outcome]], client, one.subject, one.detector, at, one)
+        for one in decided
+        for at, (outcome, client) in enumerate(
+            zip(one.outcomes.tolist(), one.clients.tolist(), strict=True)
+        )
+    )
+    chosen = nsmallest(most, places, key=itemgetter(0, 1, 2, 3))
+    return [_of_client(one, at, common, evaluation.id) for *_, at, one in chosen]
 
 
 def _of_client(

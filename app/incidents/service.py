@@ -12,7 +12,6 @@ from app.drift.tables import Evaluation, Verdict
 from app.federations.tables import Federation
 from app.incidents import delivery_repository, following, repository, steps
 from app.incidents.asking import after_round
-from app.incidents.grouping import DRIFT
 from app.incidents.severity import ratio_of
 from app.incidents.states import IncidentState, Resolution
 from app.incidents.tables import Incident, IncidentSeries, Notice
@@ -172,8 +171,8 @@ def clients_behind(session: Session, incident: Incident, limit: int) -> list[Ver
         return []
     found = (
         verdict
-        for verdict in drift.client_verdicts(session, behind[-1].round_id)
-        if verdict.outcome == DRIFT and verdict.family == incident.family
+        for verdict in drift.client_verdicts(session, behind[-1].round_id, drifting=True)
+        if verdict.family == incident.family
     )
     return nlargest(limit, found, key=ratio_of)
 

@@ -214,6 +214,11 @@ def outcome_of(session: Session, federation: Federation, request_id: UUID) -> Re
     return found
 
 
+def outcomes_of_model(session: Session, federation_id: UUID, model: str) -> list[RetrainingOutcome]:
+    """What came of a model's retrainings, oldest first."""
+    return repository.outcomes_of(session, federation_id, model)
+
+
 def outcomes_of_incident(
     session: Session, federation_id: UUID, incident_id: UUID
 ) -> list[RetrainingOutcome]:

@@ -9,11 +9,18 @@ from markupsafe import Markup
 from sqlmodel import Session
 
 from app.console.access import Visitor
-from app.console.plots import Interval, forest
+from app.console.plots import Figure, Interval, Look, forest, looks
+from app.console.rendering import signed
 from app.federations.roles import Permission
 from app.federations.tables import Federation
 from app.registry import service as registry
-from app.registry.tables import Model, ModelVersion, Promotion
+from app.registry.tables import (
+    Model,
+    ModelVersion,
+    Promotion,
+    PromotionApproval,
+    PromotionComment,
+)
 
 
 class Turn(StrEnum):
@@ -23,6 +30,8 @@ class Turn(StrEnum):
     DECIDED = "decided"
     OWN_WORK = "own_work"
     NOT_A_VALIDATOR = "not_a_validator"
+    APPROVED_ALREADY = "approved_already"
+    SUBMIT = "submit"
     DECIDE = "decide"
 
 
@@ -53,6 +62,10 @@ class PromotionPage:
     evidence: dict[str, Any] | None
     rows: Sequence[Row]
     forest: Markup
+    history: Figure | None
+    approvals: Sequence[PromotionApproval]
+    missing: Sequence[str]  # the roles whose approvals are still asked for
+    comments: Sequence[PromotionComment]
     turn: Turn
 
 
@@ -64,6 +77,8 @@ def promotion_page(
     version = registry.version_named(session, federation.id, model.name, promotion.candidate)
     evidence = promotion.evidence or _evidence_now(session, federation, model, promotion)
     rows = _rows(evidence) if evidence else []
+    approvals = registry.approvals_of(session, promotion)
+    waits = promotion.state == "awaiting_review"
     return PromotionPage(
         federation=federation,
         model=model.name,
@@ -72,26 +87,42 @@ def promotion_page(
         evidence=evidence,
         rows=rows,
         forest=_forest(rows),
-        turn=_turn(visitor, promotion, version),
+        history=_history(evidence) if evidence else None,
+        approvals=approvals,
+        missing=registry.missing_of(promotion, approvals) if waits else [],
+        comments=registry.comments_of(session, federation, promotion.id),
+        turn=_turn(visitor, promotion, version, approvals),
     )
 
 
 def _evidence_now(
     session: Session, federation: Federation, model: Model, promotion: Promotion
 ) -> dict[str, Any] | None:
-    if promotion.state != "draft" or model.champion != promotion.champion:
+    changed = not promotion.cohort and model.champion != promotion.champion
+    if promotion.state != "draft" or changed:
         return None
-    found = registry.comparison(session, federation, model.name, promotion.candidate)
+    found = registry.comparison(
+        session, federation, model.name, promotion.candidate, promotion.cohort
+    )
     return found.model_dump(mode="json")
 
 
-def _turn(visitor: Visitor, promotion: Promotion, version: ModelVersion) -> Turn:
+def _turn(
+    visitor: Visitor,
+    promotion: Promotion,
+    version: ModelVersion,
+    approvals: Sequence[PromotionApproval],
+) -> Turn:
+    me, author = _person(visitor.name), _person(promotion.submitted_by)
     if promotion.state == "draft":
-        return Turn.NOT_SUBMITTED
+        submits = me == author and visitor.may(Permission.SUBMIT_PROMOTIONS)
+        return Turn.SUBMIT if submits else Turn.NOT_SUBMITTED
     if promotion.state != "awaiting_review":
         return Turn.DECIDED
-    if _person(visitor.name) in {_person(promotion.submitted_by), _person(version.registered_by)}:
+    if me in {author, _person(version.registered_by)}:
         return Turn.OWN_WORK
+    if me in {_person(one.actor) for one in approvals}:
+        return Turn.APPROVED_ALREADY
     return Turn.DECIDE if visitor.may(Permission.DECIDE_PROMOTIONS) else Turn.NOT_A_VALIDATOR
 
 
@@ -129,5 +160,30 @@ def _forest(rows: Sequence[Row]) -> Markup:
             )
             for row in rows
             if row.difference is not None
+        ],
+    )
+
+
+def _history(evidence: dict[str, Any]) -> Figure | None:
+    """How the difference and its interval came about, round by round."""
+    found = [Look(*(one[name] for name in Look.FIELDS)) for one in evidence.get("history", [])]
+    difference = evidence["difference"]
+    if not found or difference is None:
+        return None
+    title = "The sequential test, round by round"
+    return Figure(
+        svg=looks(title, "nats per example", difference["margin"], found),
+        caption=f"{title}: difference and interval, which holds at all rounds together. Dashed: no"
+        " difference. Above the dotted line the candidate is worse by more than policy lets it.",
+        columns=("Canary rounds", "Clients", "Difference (nats)", "Interval", "e, superior"),
+        rows=[
+            (
+                str(one.rounds),
+                str(one.clients),
+                signed(one.log_loss),
+                f"{one.lower:+.3g} to {one.upper:+.3g}",
+                f"{one.e_superior:.3g}",
+            )
+            for one in reversed(found)
         ],
     )

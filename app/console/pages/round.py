@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from heapq import nsmallest
 
 import numpy as np
 from sqlmodel import Session
@@ -58,13 +57,13 @@ def round_page(
     found = sorted(drift.verdicts_of(session, round_.id), key=_gravest_first)
     verdicts = [verdict for verdict in found if verdict.scope != "client"]
     sees_clients = visitor.principal.may(Permission.READ_CLIENTS)
-    of_clients = drift.client_verdicts(session, round_.id) if sees_clients else ()
+    gravest = drift.gravest_client_verdicts
     counts = Counter(verdict.outcome for verdict in verdicts)
     return RoundPage(
         federation=federation,
         round=round_,
         verdicts=verdicts,
-        clients=nsmallest(CLIENTS_SHOWN, of_clients, key=_gravest_first),
+        clients=gravest(session, round_.id, CLIENTS_SHOWN) if sees_clients else (),
         tally=[(outcome, counts[outcome]) for outcome in OUTCOMES if counts[outcome]],
         refusals=rounds.refusals_of(session, round_.id),
         score=_score(session, federation, round_, found),
@@ -74,10 +73,7 @@ def round_page(
 
 
 def _gravest_first(verdict: Verdict) -> tuple[int, str, int, str, str]:
-    """By outcome first among clients, which are many; by scope first among the others."""
     scope, outcome = SCOPES.index(verdict.scope), OUTCOMES.index(verdict.outcome)
-    if verdict.scope == "client":
-        return outcome, verdict.scope_key, 0, verdict.subject, verdict.detector
     return scope, verdict.scope_key, outcome, verdict.subject, verdict.detector
 
 

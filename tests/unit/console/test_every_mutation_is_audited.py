@@ -188,8 +188,9 @@ def of_promotions(story: Story, world: World) -> None:
     story.tell("validator", f"{place}/reject", WHY, promotion_id=str(world.promotion_id))
     draft = {"model": MODEL, "candidate": "2", "why": "better"}
     drafted = {"promotion_id": story.tell("owner", "POST HERE/promotions", draft)["id"]}
-    story.tell("owner", f"{place}/submit", **drafted)
-    story.tell("validator", f"{place}/approve", WHY, **drafted)
+    seen = story.tell("owner", f"{place}/submit", **drafted)["evidence_sha256"]
+    story.tell("analyst", f"{place}/comments", {"text": "well?"}, **drafted)
+    story.tell("validator", f"{place}/approve", WHY | {"evidence_sha256": seen}, **drafted)
     story.work("registry.apply_promotion")
     story.tell("validator", f"{place}/roll-back", WHY, **drafted)
     version = {"run": "autumn", "weights_sha256": "3" * 64}

@@ -55,6 +55,9 @@ class World:
         here = f"/f/{FEDERATION}"
         return {
             "federation": here,
+            "model": f"{here}/models/{MODEL}",
+            "inventory": f"{here}/inventory",
+            "policy": f"{here}/policy",
             "round": f"{here}/rounds/{self.round_id}",
             "incident": f"{here}/incidents/{self.incident_id}",
             "promotion": f"{here}/promotions/{self.promotion_id}",

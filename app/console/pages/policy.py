@@ -1,0 +1,67 @@
+"""The policy's page: the document as YAML, its history, and what another one would change."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlmodel import Session
+
+from app.federations import service as federations
+from app.federations.errors import PolicyTooLargeError
+from app.federations.policy import Change, Policy, changes, document_of
+from app.federations.policy.yaml_text import PolicyTextError, read, write
+from app.federations.tables import Federation, PolicyVersion
+
+VERSIONS = 20
+
+
+@dataclass(frozen=True)
+class PolicyTry:
+    """A policy that somebody wrote: its faults, or what it would change."""
+
+    text: str
+    faults: Sequence[str] = ()
+    policy: Policy | None = None
+    changes: Sequence[Change] = ()
+    backtest: dict[str, Any] | None = None
+
+    def with_backtest(self, found: dict[str, Any] | None, fault: str) -> "PolicyTry":
+        """With the incidents that it would have opened, or why nobody can say."""
+        return replace(self, backtest=found, faults=(fault,) if fault else ())
+
+
+@dataclass(frozen=True)
+class PolicyPage:
+    """All that the page shows; `text` is the form's."""
+
+    federation: Federation
+    document: str
+    versions: Sequence[PolicyVersion]
+    tried: PolicyTry | None
+
+    @property
+    def text(self) -> str:
+        """What was tried, or else what is in force."""
+        return self.tried.text if self.tried else self.document
+
+
+def policy_page(
+    session: Session, federation: Federation, tried: PolicyTry | None = None
+) -> PolicyPage:
+    """Gather the page."""
+    document = write(document_of(federations.policy_of(federation)))
+    versions = federations.policy_versions(session, federation, VERSIONS)
+    return PolicyPage(federation, document, versions, tried)
+
+
+def try_out(federation: Federation, text: str) -> PolicyTry:
+    """Read a policy, and compare it with the one in force."""
+    try:
+        _, policy = read(text.encode())
+        federations.check_policy(policy)
+    except PolicyTextError as error:
+        return PolicyTry(text, faults=error.lines)
+    except PolicyTooLargeError as error:
+        return PolicyTry(text, faults=(error.message,))
+    found = changes(federations.policy_of(federation), policy)
+    return PolicyTry(text, policy=policy, changes=list(found))
