@@ -27,8 +27,29 @@ from tests.unit.console.world import HOME, MODEL, World
 from tests.unit.test_authorisation import MUTATING, api_routes, named
 from workers.tasks import EFFECTS
 
+# Each takes a history of its own, so that a test there looks for its row.
+ELSEWHERE = {
+    "registry/test_weights": {"PUT HERE/models/{model}/versions/{version}/weights"},
+    "registry/test_deviation_routes": {"POST HERE/models/{model}/repair"},
+    "registry/test_inventory": {
+        "PUT HERE/inventory/models/{model}",
+        "POST HERE/inventory/models/{model}/reviews",
+    },
+    "incidents/test_accepting": {"POST HERE/incidents/{incident_id}/accept"},
+    "incidents/test_proposals": {
+        "POST HERE/policy/proposals",
+        "POST HERE/policy/proposals/{proposal_id}/accept",
+        "POST HERE/policy/proposals/{proposal_id}/dismiss",
+    },
+    "retraining/test_deciding": {
+        "POST HERE/retrain-requests/{request_id}/approve",
+        "POST HERE/retrain-requests/{request_id}/roll-back",
+    },
+    "retraining/test_outcomes": {"POST HERE/retrain-requests/{request_id}/allow-again"},
+}
 CHANGE_NOTHING = {"POST /v1/federations/{federation}/policy/check"}
 WHY = {"reason": "because"}
+FEDERATION = "/v1/federations/{federation}"
 
 
 @dataclass
@@ -43,7 +64,7 @@ class Story:
 
     def tell(self, who: str, route: str, content: Any = None, **names: str) -> dict[str, Any]:
         method, path = route.split()
-        path = path.replace("HERE", "/v1/federations/{federation}")
+        path = path.replace("HERE", FEDERATION)
         before = self._entries()
         answer = self.api.request(
             method,
@@ -89,7 +110,11 @@ def test_every_route_that_changes_something_is_audited(story: Story, world: Worl
     assert story.silent == []
     routes = named(api_routes(story.api.app.routes))  # type: ignore[attr-defined]
     changing = {route for route in routes if route.split()[0] in MUTATING}
-    assert changing - CHANGE_NOTHING == story.told
+    elsewhere = {
+        route.replace("HERE", FEDERATION) for found in ELSEWHERE.values() for route in found
+    }
+    assert changing - CHANGE_NOTHING - elsewhere == story.told
+    assert elsewhere <= changing
 
 
 def test_the_console_changes_nothing_but_by_forms_that_are_known(story: Story) -> None:

@@ -12,6 +12,7 @@ from app.core.database import Database
 from app.federations.roles import Role
 from app.incidents import replaying
 from app.incidents.states import Resolution
+from tests.audited import actions
 from tests.rounds import BIN_SPEC, body, record
 from tests.unit.incidents.test_from_push_to_incident import HOME, judge
 
@@ -68,6 +69,8 @@ def test_the_next_rounds_are_judged_against_it_and_the_incident_stays_closed(
     assert data["id"] in refused["detail"]
     done = place("POST", f"/incidents/{concept['id']}/accept", WHY | {"also": [data["id"]]})
     assert done["incident"]["resolution"] == "new_normal"
+    with database.read_scope() as session:
+        assert {"reference.freeze", "incident.resolve"} <= set(actions(session))
     old, new = sorted(place("GET", "/references?model=late-arrival"), key=lambda one: one["number"])
     assert done["reference"] == new
     assert (new["parent"], new["incident_id"], new["why"]) == (old["id"], concept["id"], WHY["why"])

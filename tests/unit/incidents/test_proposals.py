@@ -14,6 +14,7 @@ from app.core.settings import Settings
 from app.federations import service as federations
 from app.federations.roles import Role
 from app.federations.tables import Federation
+from tests.audited import actions
 from tests.rounds import BIN_SPEC, body, record
 from workers.tasks import EFFECTS
 
@@ -107,6 +108,9 @@ def test_it_is_proposed_with_its_backtest_and_put_in_force_by_a_person(
     assert pending.json()["type"] == "urn:vigie:problem:backtest_pending"
     dismissed = f"{HOME}/policy/proposals/{again[0]['id']}/dismiss"
     assert api.post(dismissed, json=WHY, headers=owner).json()["state"] == "dismissed"
+    with database.read_scope() as session:
+        told = {"proposal.propose", "proposal.accept", "proposal.dismiss"}
+        assert told <= set(actions(session))
     left = api.post(f"{HOME}/policy/proposals", headers=owner).json()
     assert again[0]["field"] not in {one["field"] for one in left}
 

@@ -20,6 +20,7 @@ from app.incidents.loading import _telling
 from app.incidents.tables import Announcement
 from app.registry import service
 from app.registry.criticality import QUESTIONS, Criticality
+from tests.audited import actions
 from tests.unit.registry.lifecycle import MODEL, register
 
 KeyOf = Callable[..., dict[str, str]]
@@ -103,7 +104,7 @@ def test_what_cannot_be_is_refused_by_field(
 
 
 def test_a_review_is_by_another_person_and_sets_the_next(
-    api: TestClient, key_of: KeyOf, moved: list[datetime]
+    api: TestClient, key_of: KeyOf, database: Database, moved: list[datetime]
 ) -> None:
     review = {"outcome": "fit_with_conditions", "note": "Watch JFK."}
     grace = key_of(Role.VALIDATOR, "Grace")
@@ -116,6 +117,8 @@ def test_a_review_is_by_another_person_and_sets_the_next(
     assert done.status_code == 201
     shown = done.json()
     assert (shown["last_review_by"], shown["last_review_outcome"]) == ("Grace", review["outcome"])
+    with database.read_scope() as session:
+        assert actions(session)[0] == "inventory.review"
     assert shown["next_review_at"] == "2026-04-12T00:00:00Z"  # 91 days later
     milder = BODY | {"answers": {q.name: next(iter(q.answers)) for q in QUESTIONS}}
     shown = api.put(PAGE, headers=key_of(Role.OWNER), json=milder).json()

@@ -88,12 +88,12 @@ def beside(
 ) -> None:
     """Both versions on the same examples; the candidate's log loss is lower by about the gain.
 
-    The two clients of JFK lose `harm` instead.
+    The four clients of EWR lose `harm` instead: of two, nothing is ever certain.
     """
     for step in steps:
         told = []
         for client in range(CLIENTS):
-            here = -harm if harm and client >= CLIENTS - 2 else gain * (1 + client / 50)
+            here = -harm if harm and client < CLIENTS - 2 else gain * (1 + client / 50)
             told.append(
                 _told(0.3 + WOBBLE * (step % 3 - 1), 0.6)
                 | {"canary": _told(0.3 - here + WOBBLE * (step % 3 - 1), 0.6 - here)}

@@ -11,6 +11,7 @@ from app.registry import service as registry
 from app.retraining import service
 from app.retraining.errors import NoRollbackProposedError, NotProposedError
 from app.retraining.tables import RetrainRequest
+from tests.audited import actions
 from tests.unit.retraining.conftest import Watch
 from tests.unit.retraining.histories import beside, drifted, fitted, serve
 from tests.unit.retraining.requests import MODEL, OTHER, PERSON, ask, claim, trained
@@ -167,6 +168,7 @@ def test_a_yes_lets_it_be_claimed(
 ) -> None:
     watch.forward(hours=70)
     service.approve(session, here, proposed.id, PERSON, "before the winter")
+    assert actions(session)[0] == "retraining.approve"
     watch.forward(hours=70)
     assert service.release_expired(session) == 0
     assert claim(session, here) is proposed
@@ -225,6 +227,7 @@ def test_taking_the_rollback_drafts_a_promotion(
     draft = service.roll_back_instead(session, here, recurring.id, PERSON, "it is back")
     assert (draft.candidate, draft.champion, draft.state) == ("1", "2", "draft")
     assert recurring.state == "cancelled"
+    assert {"retraining.roll_back", "promotion.draft"} <= set(actions(session))
     with pytest.raises(NoRollbackProposedError):
         service.roll_back_instead(session, here, recurring.id, PERSON, "again")
 

@@ -7,6 +7,7 @@ from app.core.errors import NotFoundError
 from app.federations.tables import Federation
 from app.retraining import service
 from app.retraining.tables import RetrainingOutcome, RetrainRequest
+from tests.audited import actions
 from tests.unit.retraining.conftest import Watch
 from tests.unit.retraining.histories import beside, drifted, serve
 from tests.unit.retraining.requests import MODEL, PERSON, ask, claim, trained
@@ -85,7 +86,7 @@ def test_a_cohort_that_is_worse_off_is_no_success(
     found = assessed(session, here, retrained)
     assert found is not None
     assert found.answer == "did_not_help"
-    assert found.why.startswith("It is worse for hub=JFK; for all: ")
+    assert found.why.startswith("It is worse for hub=EWR; for all: ")
 
 
 def test_the_old_version_as_a_shadow_counts_the_other_way_round(
@@ -131,6 +132,7 @@ def test_no_second_try_before_somebody_allows_it(
     assert service.consider(session, here, ask(60)) is None
     assert service.decisions_of(session, here.id)[0].answer == "did_not_help"
     service.allow_again(session, here, retrained.id, PERSON, "the labels were mended")
+    assert actions(session)[0] == "retraining.allow_again"
     assert service.consider(session, here, ask(61)) is not None
 
 
