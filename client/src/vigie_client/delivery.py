@@ -107,8 +107,8 @@ class Delivery:
         under_way.parts.popleft()
         if not under_way.parts:
             self._under_way = None
+            self.delivered += 1  # before the spool says so to whoever waits for it
             self._spool.mark_delivered(under_way.number, b"\n".join(under_way.answers))
-            self.delivered += 1
         if isinstance(answer, Receipt):
             self._warn(answer)
             self._tell(answer)

@@ -139,7 +139,7 @@ class Incidents(RuleBasedStateMachine):
         audit.verify(self.session)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_the_rules_hold_in_any_order(database: Database, federation: Federation) -> None:
     calm = settings(
         max_examples=50,

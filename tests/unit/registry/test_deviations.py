@@ -41,7 +41,7 @@ def test_what_others_add_is_theirs() -> None:
         ({"champion": "2", "canary": "2"}, ("champion", "1", "2", "critical")),
         ({"canary": "2"}, ("champion", "1", None, "critical")),
         ({"champion": "1"}, ("canary", "2", None, "warning")),
-        (ALIASES | {"champion.hub:EWR": "2"}, ("champion.hub:EWR", None, "2", "critical")),
+        (ALIASES | {"champion-hub-EWR": "2"}, ("champion-hub-EWR", None, "2", "critical")),
     ],
 )
 def test_an_alias_that_was_moved_removed_or_made(

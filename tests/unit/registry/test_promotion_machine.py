@@ -142,7 +142,7 @@ class Promotions(RuleBasedStateMachine):
         return list(self.session.exec(select(Promotion)))
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(300)
 def test_the_rules_hold_in_any_order(database: Database, federation: Federation) -> None:
     calm = settings(
         max_examples=20,

@@ -27,7 +27,7 @@ VERSION = {"run": "run-1", "weights_sha256": "1" * 64}
 DRAFT = {"model": MODEL, "candidate": "2", "why": "better"}
 REASON = {"reason": "agreed"}
 UNSEEN = REASON | {"evidence_sha256": "0" * 64}
-COMMENTERS = {Role.ON_CALL, Role.OWNER, Role.VALIDATOR, Role.AUDITOR}
+COMMENTERS = set(Role) - {Role.INGEST, Role.VIEWER, Role.ADMIN}
 
 Headers = dict[str, str]
 Body = dict[str, str] | None
@@ -142,15 +142,15 @@ def test_a_decision_has_a_reason(
 
 ANY = uuid4()
 ROUTES = [
-    ("POST", "/models", {"name": "eta"}, {Role.INGEST, Role.OWNER}),
+    ("POST", "/models", {"name": "eta"}, {Role.INGEST, Role.DEVELOPER, Role.OWNER}),
     ("GET", "/models", None, set(Role)),
-    ("POST", f"/models/{MODEL}/versions", VERSION, {Role.INGEST, Role.OWNER}),
+    ("POST", f"/models/{MODEL}/versions", VERSION, {Role.INGEST, Role.DEVELOPER, Role.OWNER}),
     ("GET", f"/models/{MODEL}/versions", None, set(Role)),
     ("GET", f"/models/{MODEL}/versions/2/comparison", None, set(Role)),
-    ("POST", "/promotions", DRAFT, {Role.OWNER}),
+    ("POST", "/promotions", DRAFT, {Role.DEVELOPER, Role.OWNER}),
     ("GET", "/promotions", None, set(Role)),
     ("GET", "/promotions/{id}", None, set(Role)),
-    ("POST", "/promotions/{id}/submit", None, {Role.OWNER}),
+    ("POST", "/promotions/{id}/submit", None, {Role.DEVELOPER, Role.OWNER}),
     ("POST", "/promotions/{id}/approve", UNSEEN, {Role.VALIDATOR}),
     ("POST", "/promotions/{id}/comments", {"text": "and at night?"}, COMMENTERS),
     ("GET", "/promotions/{id}/comments", None, set(Role)),

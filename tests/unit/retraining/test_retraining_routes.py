@@ -29,7 +29,8 @@ COMPLETE = {
 }
 FAIL = {"claimer": SERVER, "reason": "disk full"}
 CANCEL = {"reason": "not now"}
-ASKERS, SERVERS = {Role.ON_CALL, Role.OWNER}, {Role.INGEST}
+ASKERS = {Role.ON_CALL, Role.DEVELOPER, Role.OWNER}
+SERVERS = {Role.INGEST}
 
 Headers = dict[str, str]
 KeyOf = Callable[..., Headers]
