@@ -28,7 +28,7 @@ from app.federations.schemas import FederationIn, KeyIn
 from app.main import create_app
 from app.retraining.waiting import Key, Waiters
 
-EXAMPLES = 200
+EXAMPLES = 60
 OURS = "flights"
 UNSENDABLE = ("\r", "\n", "\0")
 
