@@ -69,6 +69,7 @@ async def _serving(app: FastAPI) -> AsyncIterator[None]:
     with collected_seldom():
         yield
     app.state.waiters.close()
+    app.state.database.dispose()
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

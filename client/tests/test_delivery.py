@@ -62,7 +62,7 @@ def test_pushes_leave_in_order(spool: Spool, service: ScriptedService, deliver: 
     delivery = deliver()
     assert [delivery.step() for _ in range(4)] == [0.0, 0.0, 0.0, None]
     assert service.paths == ["3/fit", "1/fit", "2/fit"]
-    assert (delivery.delivered, spool.pending) == (3, 0)
+    assert (spool.delivered, spool.pending) == (3, 0)
 
 
 def test_a_body_keeps_its_media_type_through_the_spool(
@@ -138,7 +138,7 @@ def test_a_final_refusal_is_set_aside_with_its_answer(
     service.script.append(service.problem(status, "no"))
     delivery = deliver()
     assert [delivery.step() for _ in range(3)] == [0.0, 0.0, None]
-    assert (delivery.delivered, spool.refused) == (1, 1)
+    assert (spool.delivered, spool.refused) == (1, 1)
     problem = json.loads((tmp_path / "refused/000000000001.problem.json").read_bytes())
     assert (problem["status"], problem["type"]) == (status, "urn:vigie:problem:no")
     assert problem["errors"] == [{"code": "no", "field": "clients.0", "message": "so it is"}]
@@ -193,4 +193,4 @@ def test_a_callback_that_fails_stops_nothing(spool: Spool, deliver: Deliver) -> 
     add(spool, 1, 2)
     delivery = deliver(fail)
     assert [delivery.step() for _ in range(3)] == [0.0, 0.0, None]
-    assert delivery.delivered == 2
+    assert spool.delivered == 2

@@ -4,7 +4,7 @@ The table says what each route asks for; a route that is not in it fails, so tha
 without deciding who may call it. The console's pages have their own table, in `console/`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -16,7 +16,6 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from httpx import Response
-from starlette.routing import BaseRoute
 
 from app.console import cookies
 from app.core import clock
@@ -30,6 +29,7 @@ from app.federations.tables import Federation
 from app.main import create_app
 from app.people import sessions
 from app.people.sessions import Lifetimes
+from tests.routes import api_routes
 
 OURS, THEIRS, NOBODYS = "flights", "trains", "ships"
 OF_ALL, ONE = "/v1/federations", "/v1/federations/{federation}"
@@ -266,24 +266,10 @@ class Issuing:
         return text
 
 
-def api_routes(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
-    """Every API route, those of included routers too; the console's pages are tested elsewhere."""
-    for route in routes:
-        if isinstance(route, APIRoute):
-            if route.include_in_schema:
-                yield route
-        elif hasattr(route, "original_router"):
-            yield from api_routes(route.original_router.routes)
-
-
-def named(routes: Iterable[APIRoute]) -> dict[str, APIRoute]:
-    return {f"{method} {route.path}": route for route in routes for method in route.methods}
-
-
 @pytest.fixture(scope="module")
 def routes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, APIRoute]:
     settings = Settings(data_dir=tmp_path_factory.mktemp("routes"), secret="s" * 32)
-    return named(api_routes(create_app(settings).routes))
+    return api_routes(create_app(settings).routes)
 
 
 def test_the_table_names_every_route_and_no_other(routes: dict[str, APIRoute]) -> None:

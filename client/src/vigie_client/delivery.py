@@ -47,7 +47,6 @@ class Delivery:
         self._on_receipt = on_receipt
         self._failures = 0
         self._under_way: _UnderWay | None = None
-        self.delivered = 0
 
     def step(self) -> float | None:
         """Send the next part of the oldest push; return the seconds to the next step, or ``None``.
@@ -107,7 +106,6 @@ class Delivery:
         under_way.parts.popleft()
         if not under_way.parts:
             self._under_way = None
-            self.delivered += 1  # before the spool says so to whoever waits for it
             self._spool.mark_delivered(under_way.number, b"\n".join(under_way.answers))
         if isinstance(answer, Receipt):
             self._warn(answer)

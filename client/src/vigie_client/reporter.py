@@ -129,7 +129,7 @@ class RoundReporter:
     @property
     def delivered(self) -> int:
         """How many pushes this reporter has delivered."""
-        return self._delivery.delivered
+        return self._spool.delivered
 
     @property
     def refused(self) -> int:

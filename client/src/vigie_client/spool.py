@@ -43,11 +43,11 @@ class Spool:
             raise ValueError("max_files, max_bytes and receipts_kept must be at least 1.")
         self._folder, self._max_files, self._max_bytes = folder, max_files, max_bytes
         self._receipts_kept = receipts_kept
-        self.turned_away = 0
+        self.delivered = self.turned_away = 0
         for name in _FOLDERS:
             (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = FolderLock(folder / "lock")
-        self._mutex = threading.Lock()
+        self._mutex = threading.RLock()
         self._take_up()
 
     def _take_up(self) -> None:
@@ -72,7 +72,8 @@ class Spool:
     @property
     def pending(self) -> int:
         """How many pushes wait for an answer, incoming ones included."""
-        return len(self._pending) + len(self._incoming)
+        with self._mutex:  # one that is between the two is counted once
+            return len(self._pending) + len(self._incoming)
 
     @property
     def refused(self) -> int:
@@ -99,7 +100,7 @@ class Spool:
         write_atomically(self._path("pending", number), push)
         with self._mutex:
             self._pending[number] = len(push)
-        self._forget_incoming(number)
+            self._forget_incoming(number)
 
     def set_aside(self, number: int, push: bytes, problem: bytes) -> None:
         """Keep a newcomer that cannot be sent in ``refused/``, with the reason beside it."""
@@ -107,7 +108,7 @@ class Spool:
         write_atomically(self._path("refused", number), push)
         with self._mutex:
             self._refused[number] = len(push)
-        self._forget_incoming(number)
+            self._forget_incoming(number)
 
     @property
     def first(self) -> int | None:
@@ -124,7 +125,9 @@ class Spool:
     def mark_delivered(self, number: int, receipts: bytes) -> None:
         """Keep the answers, then drop the push."""
         write_atomically(self._receipt(number), receipts)
-        self._forget(number)
+        with self._mutex:
+            self.delivered += 1
+            self._forget(number)
         self._receipts.append(number)
         while len(self._receipts) > self._receipts_kept:
             self._receipt(self._receipts.popleft()).unlink(missing_ok=True)

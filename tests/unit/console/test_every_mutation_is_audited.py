@@ -5,6 +5,7 @@ story nor the short list of those that change nothing fails.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +24,9 @@ from app.federations.policy import Policy
 from app.federations.roles import Role
 from app.main import create_app
 from tests.rounds import BIN_SPEC, body, pseudonym, record
+from tests.routes import api_routes, every_route
 from tests.unit.console.world import HOME, MODEL, World
-from tests.unit.test_authorisation import MUTATING, api_routes, named
+from tests.unit.test_authorisation import MUTATING
 from workers.tasks import EFFECTS
 
 # Each takes a history of its own, so that a test there looks for its row.
@@ -108,7 +110,7 @@ def test_every_route_that_changes_something_is_audited(story: Story, world: Worl
     of_retraining(story)
     story.tell("owner", "POST HERE/withdrawals", {"clients": [pseudonym(0)]})
     assert story.silent == []
-    routes = named(api_routes(story.api.app.routes))  # type: ignore[attr-defined]
+    routes = api_routes(story.api.app.routes)  # type: ignore[attr-defined]
     changing = {route for route in routes if route.split()[0] in MUTATING}
     elsewhere = {
         route.replace("HERE", FEDERATION) for found in ELSEWHERE.values() for route in found
@@ -135,19 +137,10 @@ def test_the_console_changes_nothing_but_by_forms_that_are_known(story: Story) -
     }
 
 
-def _console_routes(story: Story) -> list[APIRoute]:
-    found: list[APIRoute] = []
-
-    def walk(routes: Any) -> None:
-        for route in routes:
-            if isinstance(route, APIRoute):
-                if not route.include_in_schema or "/v1" not in route.path:
-                    found.append(route)
-            elif hasattr(route, "original_router"):
-                walk(route.original_router.routes)
-
-    walk(story.api.app.routes)  # type: ignore[attr-defined]
-    return found
+def _console_routes(story: Story) -> Iterator[APIRoute]:
+    for route in every_route(story.api.app.routes):  # type: ignore[attr-defined]
+        if not route.include_in_schema or "/v1" not in route.path:
+            yield route
 
 
 def of_federations_and_people(story: Story) -> None:

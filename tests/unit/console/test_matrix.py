@@ -1,16 +1,15 @@
 """Every page and form of the console decides who may come, and tells nothing of what is there."""
 
 from collections.abc import Callable
-from typing import Any
 from uuid import uuid4
 
 import pytest
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from app.console import access, router
 from app.console.access import form_of, reader, reader_of
+from tests.routes import every_route
 from tests.unit.console.conftest import SignIn
 from tests.unit.console.world import World
 
@@ -32,23 +31,13 @@ DECIDES = {
 PAGES = ("federation", "model", "inventory", "policy", "round", "incident", "promotion")
 
 
-def routes(of: Any) -> list[APIRoute]:
-    found = []
-    for route in of:
-        if isinstance(route, APIRoute):
-            found.append(route)
-        elif hasattr(route, "original_router"):
-            found += routes(route.original_router.routes)
-    return found
-
-
 def decides(dependant: Dependant) -> bool:
     asked = getattr(dependant.call, "__qualname__", "").partition(".<locals>")[0]
     return asked in DECIDES or any(decides(inner) for inner in dependant.dependencies)
 
 
 def test_every_route_decides_but_those_for_all() -> None:
-    every = {f"{m} {r.path}": r for r in routes(router.router.routes) for m in r.methods}
+    every = {f"{m} {r.path}": r for r in every_route(router.router.routes) for m in r.methods}
     assert {name for name, route in every.items() if not decides(route.dependant)} == FOR_ALL
 
 

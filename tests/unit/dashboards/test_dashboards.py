@@ -11,6 +11,7 @@ import yaml
 from app.console.router import router as console_pages
 from dashboards import checks, commands
 from dashboards.boards import BOARDS
+from tests.routes import every_route
 
 ROOT = Path(__file__).parents[3]
 COMMITTED = ROOT / "dashboards/grafana/dashboards"
@@ -97,7 +98,7 @@ def addresses(value: Any) -> list[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS.keys())
 def test_an_address_leads_to_a_page_that_there_is(document: dict[str, Any]) -> None:
-    routes = {getattr(route, "path", "") for route in console_pages.routes}
+    routes = {route.path for route in every_route(console_pages.routes)}
     names = {item["name"] for item in document["templating"]["list"]}
     for address in addresses(document["panels"]) + addresses(document["links"]):
         assert set(re.findall(r"\$\{(\w+)[:}]", address)) <= names | {"__data", "__value"} | {
