@@ -36,7 +36,7 @@ $(ENVIRONMENTS): %: %/.installed
 	@touch $@
 
 test: $(STAMP) $(ENVIRONMENTS) ## Run every test; those that want a server skip where it is missing
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(TEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
 
 machines: $(STAMP) ## Play the state machines of retrain requests for 10,000 steps
 	VIGIE_MACHINE_STEPS=10000 $(BIN)/python -m pytest -s tests/unit/retraining/test_request_machine.py

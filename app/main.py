@@ -11,7 +11,6 @@ from app.core import logging, metrics, openapi, problems
 from app.core.body_limit import BodyLimit
 from app.core.compression import Gunzip
 from app.core.database import database
-from app.core.garbage import collected_seldom
 from app.core.health import router as health
 from app.core.metrics import Sample, Source, by_label
 from app.core.pressure import Pressure
@@ -66,8 +65,7 @@ SOURCES = (
 
 @asynccontextmanager
 async def _serving(app: FastAPI) -> AsyncIterator[None]:
-    with collected_seldom():
-        yield
+    yield
     app.state.waiters.close()
     app.state.database.dispose()
 

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from app.core import migrations
 from app.core.database import Database
+from app.core.garbage import collected_seldom
 from app.core.settings import Settings
 from app.federations import service as federations
 from app.federations.roles import Role
@@ -40,6 +41,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter and reporter.stats.get("skipped") and os.environ.get("VIGIE_NO_SKIPS"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _collected_seldom() -> Iterator[None]:
+    """As in the process that serves: what pytest has read and rewritten stays for good."""
+    with collected_seldom():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import typer
 
 from app.core import logging
 from app.core.database import Database
+from app.core.garbage import collected_seldom
 from app.core.settings import Settings, settings
 from app.core.supervisor import Child, Supervisor
 
@@ -51,16 +52,19 @@ def api() -> None:
     """Run the API alone (`vigie up` runs everything)."""
     import uvicorn  # noqa: PLC0415 - only for this
 
+    from app.main import create_app  # noqa: PLC0415 - every domain, only for this
+
     config = settings()
-    uvicorn.run(
-        "app.main:create_app",
-        factory=True,
-        host=config.host,
-        port=config.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-    )
+    app = create_app(config)
+    with collected_seldom():
+        uvicorn.run(
+            app,
+            host=config.host,
+            port=config.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+        )
 
 
 def worker() -> None:
