@@ -52,28 +52,28 @@ def api() -> None:
     """Run the API alone (`vigie up` runs everything)."""
     import uvicorn  # noqa: PLC0415 - only for this
 
-    from app.main import create_app  # noqa: PLC0415 - every domain, only for this
-
     config = settings()
-    app = create_app(config)
+    serving = uvicorn.Config(
+        "app.main:create_app",
+        factory=True,
+        host=config.host,
+        port=config.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
+    serving.load()
     with collected_seldom():
-        uvicorn.run(
-            app,
-            host=config.host,
-            port=config.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-        )
+        uvicorn.Server(serving).run()
 
 
 def worker() -> None:
     """Run a worker alone: it does what outbox rows ask for."""
     from workers.app import app  # noqa: PLC0415 - Celery, only for this
 
-    app.worker_main(
-        ["worker", "--pool=threads", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-    )
+    lonely = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    with collected_seldom():
+        app.worker_main(["worker", "--pool=threads", *lonely])
 
 
 def beat() -> None:

@@ -1,19 +1,15 @@
 """From stored rounds to a case: the reference's measures and the newest rounds' before a round."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from uuid import UUID
 
 import numpy as np
-from cachetools import LRUCache
 from sqlmodel import Session
 
-from app.drift import contrasts, measurements
+from app.drift import measurements
 from app.drift.findings import Case
-from app.drift.joints import joint_of
-from app.drift.measurements import Mask, RoundMeasure, measure_round
+from app.drift.measurements import Mask
+from app.drift.measuring import measure
 from app.drift.references import LEAST_ROUNDS
 from app.drift.tables import Reference
 from app.federations import service as federations
@@ -28,8 +24,6 @@ from app.rounds.tables import Round
 # Of one step there may be a round in each phase that measures, and of more than one run.
 MOST_OF_A_STEP = 8
 BEFORE_ANY = -1  # a global step
-# What the shards of a round have in common, and each would have to read the whole of it for.
-_CENTRES: LRUCache[object, Mapping[str, float]] = LRUCache(maxsize=1024)
 _HEX_DIGITS, _FIRST = 4, 2  # of a pseudonym, behind "c_": they are a keyed hash, so evenly spread
 
 
@@ -93,40 +87,6 @@ def since(session: Session, round_: Round, step: int, count: int) -> list[Round]
     for other in newest_first:
         by_step.setdefault(other.global_step, other)
     return [by_step[step] for step in sorted(by_step)[-count:]]
-
-
-def measure(
-    session: Session,
-    federation: Federation,
-    measured: Sequence[Round],
-    version: str,
-    *,
-    until: datetime | None = None,
-    mine: Mine | None = None,
-) -> list[RoundMeasure]:
-    """What these rounds say of a version, as far as it came until then; of some clients alone."""
-    bins = {
-        spec: BinSpecIn.model_validate(bin_specs.get(session, federation, spec).document)
-        for spec in {round_.bin_spec for round_ in measured if round_.bin_spec}
-    }
-    refused = rounds.refusals_by_round(session, [round_.id for round_ in measured])
-
-    def of(round_: Round, mine: Mine | None) -> RoundMeasure:
-        told = rounds.records_of_round(session, round_.id, until=until, mine=mine)
-        spec = bins.get(round_.bin_spec or "")
-        measured = measure_round(round_, told, spec, version, refused[round_.id])
-        return replace(measured, joint=joint_of(round_, told, spec, version))
-
-    def centred(round_: Round) -> RoundMeasure:
-        key = (round_.id, round_.body_sha256, round_.withdrawn, version, until)
-        if key not in _CENTRES:
-            whole = of(round_, None)
-            _CENTRES[key] = contrasts.centres_of(whole)
-            if mine is None:
-                return replace(whole, centres=_CENTRES[key])
-        return replace(of(round_, mine), centres=_CENTRES[key])
-
-    return [centred(round_) for round_ in measured]
 
 
 def reference_rounds(session: Session, reference: Reference) -> list[Round]:

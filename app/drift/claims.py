@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from sqlmodel import Session
 
-from app.drift import cases, streams
+from app.drift import measuring, streams
 from app.drift.findings import RATIO, Case, Finding
 from app.drift.judging import decide
 from app.drift.measurements import CALIBRATION_RATIO, SCORE, Floats, Mask, RoundMeasure
@@ -83,7 +83,7 @@ def resume(
 ) -> Claims | None:
     """What cohorts saw until a round, itself included; None where no scores and labels are told."""
     stored, missed = streams.stored(session, reference, CLAIMS, round_)
-    measures = [*cases.measure(session, federation, missed, round_.version), case.current]
+    measures = [*measuring.measure(session, federation, missed, round_.version), case.current]
     if stored is not None:
         claims = msgspec.msgpack.decode(stored, type=Claims)
     elif SCORE in case.current.histograms and case.current.outcomes is not None:

@@ -103,28 +103,36 @@ def _middle_round(
     sides: _Sides, variations: RoundVariations, categorical: bool, alpha: float
 ) -> Answers:
     """The answer for the middle one, by effect, of each client's newest rounds."""
-    each = [_one_round(sides, counts, variations, categorical, alpha) for counts in sides.after]
-    effects = np.where(sides.told, [one.effects for one in each], np.inf)
+    reference = _counted(sides.pooled)
+    unordered = (
+        categorical and not sides.noise_sd
+    )  # noised categories are judged by their gaps, too
+    apart = np.array([_apart(reference, _counted(one), unordered) for one in sides.after])
     place = (np.maximum(sides.told.sum(axis=0), 1) - 1) // 2
-    row = np.take_along_axis(np.argsort(effects, axis=0, kind="stable"), place[np.newaxis], axis=0)
-
-    def middle(values: Sequence[Floats]) -> Floats:
-        chosen: Floats = np.take_along_axis(np.array(values), row, axis=0)[0]
-        return chosen
-
-    return Answers(
-        middle([one.statistics for one in each]),
-        middle([one.effects for one in each]),
-        middle([one.p_values for one in each]),
-        middle([one.minimum_detectable_effects for one in each]),
-    )
+    order = np.argsort(np.where(sides.told, apart, np.inf), axis=0, kind="stable")
+    row = np.take_along_axis(order, place[np.newaxis], axis=0)[0]
+    middle = _counted(sides.after[row, np.arange(row.size)])
+    return _tested(sides, reference, middle, variations, categorical, alpha)
 
 
-def _one_round(
-    sides: _Sides, current: Floats, variations: RoundVariations, categorical: bool, alpha: float
+def _apart(reference: Floats, current: Floats, categorical: bool) -> Floats:
+    """Each client's effect: total variation of categories, the largest gap of what is ordered."""
+    shares = [side / side.sum(axis=1, keepdims=True) for side in (reference, current)]
+    apart = shares[0] - shares[1]
+    if categorical:
+        return np.asarray(np.abs(apart).sum(axis=1) / 2)
+    return np.asarray(np.abs(np.cumsum(apart, axis=1))[:, :-1].max(axis=1))
+
+
+def _tested(
+    sides: _Sides,
+    reference: Floats,
+    current: Floats,
+    variations: RoundVariations,
+    categorical: bool,
+    alpha: float,
 ) -> Answers:
     """Each client's test; what it says of clients without counts on a side means nothing."""
-    reference, current = _counted(sides.pooled), _counted(current)
     if sides.noise_sd:
         return _noised(sides, reference, current, variations, alpha)
     if categorical:
@@ -143,8 +151,7 @@ def _noised(
     """Kolmogorov-Smirnov on noised counts, in any order of categories."""
     values, weights = variations.spread(current.sum(axis=1))
     values = values + _noise(sides, reference, current)[:, np.newaxis]
-    shares = [side / side.sum(axis=1, keepdims=True) for side in (reference, current)]
-    gaps = np.abs(np.cumsum(shares[0] - shares[1], axis=1))[:, :-1].max(axis=1)
+    gaps = _apart(reference, current, categorical=False)
     tails = scipy.special.kolmogorov(gaps[:, np.newaxis] / np.sqrt(values))
     # Not by BLAS, whose last bit of a row may depend on how many rows there are.
     p_values = np.minimum((tails * weights).sum(axis=1), 1.0)

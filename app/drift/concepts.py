@@ -16,7 +16,7 @@ import scipy.special
 from numpy.typing import NDArray
 from sqlmodel import Session
 
-from app.drift import cases, streams
+from app.drift import measuring, streams
 from app.drift.client_findings import DRIFT, STABLE, Answers, ClientFindings, Missing
 from app.drift.clients import missing_of
 from app.drift.findings import Case
@@ -113,7 +113,7 @@ def resume(
     if overdispersed(case):
         return None
     stored, missed = streams.stored(session, reference, CONCEPTS, round_)
-    earlier = cases.measure(session, federation, missed, round_.version)
+    earlier = measuring.measure(session, federation, missed, round_.version)
     if stored is None:
         concepts = Concepts.begun(case.known.clients, told.shape[1])
         earlier = [*case.reference, *earlier]

@@ -15,7 +15,17 @@ from uuid import UUID
 from sqlmodel import Session
 
 from app.core import clock, outbox
-from app.drift import cases, claims, linking, perspectives, repository, shards, streams, watched
+from app.drift import (
+    cases,
+    claims,
+    linking,
+    measuring,
+    perspectives,
+    repository,
+    shards,
+    streams,
+    watched,
+)
 from app.drift.client_findings import ClientFindings
 from app.drift.explaining import service as explaining
 from app.drift.explaining.making import Judged
@@ -193,7 +203,7 @@ def _alarms(
     """The sequential detectors' answers on the federation's own streams."""
     wide = watched.wide_streams(case)
     watch, missed = streams.resume(session, reference, WIDE, round_, wide)
-    measures = cases.measure(session, federation, missed, round_.version)
+    measures = measuring.measure(session, federation, missed, round_.version)
     moved = streams.move(watch, wide, watched.wide_values(case, [*measures, case.current]))
     data = streams.packed(wide, moved.watch)
     streams.keep(session, reference.id, WIDE, round_, data)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from sqlmodel import Session
 
-from app.drift import cases, streams
+from app.drift import measuring, streams
 from app.drift.findings import Case
 from app.drift.joining import LEAST_OTHERS, MOST_JOINED, NOBODY, Joined, Linked
 from app.drift.known import Places, shares_of
@@ -25,7 +25,7 @@ def resume(
     """A case with who joined before its round, having caught up with rounds that were missed."""
     stored, missed = streams.stored(session, reference, JOINED, round_)
     case = replace(case, joined=NOBODY if stored is None else Joined.unpack(stored))
-    for measure in cases.measure(session, federation, missed, round_.version):
+    for measure in measuring.measure(session, federation, missed, round_.version):
         case = replace(case, joined=link(case, measure))
     return case
 

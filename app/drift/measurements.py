@@ -46,6 +46,11 @@ class Binned:
     categorical: bool = False
     noise_sd: float = 0.0
 
+    @property
+    def nbytes(self) -> int:
+        """The memory that it takes, roughly."""
+        return self.counts.nbytes + self.told.nbytes
+
 
 @dataclass(frozen=True, eq=False)
 class RoundMeasure:
@@ -77,6 +82,13 @@ class RoundMeasure:
     joint: Binned | None = None
     confusions: Floats | None = None
     noise_sd: float = 0.0
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that it takes, roughly."""
+        columns = (self.clients, self.n, *self.tags.values(), *self.rates.values())
+        tables = (self.joint, self.outcomes, self.confusions, *self.histograms.values())
+        return sum(one.nbytes for one in (*columns, *tables) if one is not None)
 
     def telling(self, subject: str) -> Mask:
         """Which clients told a subject."""

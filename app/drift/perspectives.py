@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from sqlmodel import Session
 
-from app.drift import cases, repository
+from app.drift import cases, measuring, repository
 from app.drift.findings import Case
 from app.drift.joining import NOBODY
 from app.drift.measurements import FEATURE, FORGETTING, SKEW, RoundMeasure
@@ -59,7 +59,7 @@ def _moving(
     found = cases.moving(session, federation, round_, policy)
     if found is None:
         return None
-    return cases.measure(session, federation, found, round_.version, mine=case.mine)
+    return measuring.measure(session, federation, found, round_.version, mine=case.mine)
 
 
 def _skew(session: Session, federation: Federation, round_: Round, case: Case) -> Case | None:
@@ -67,7 +67,7 @@ def _skew(session: Session, federation: Federation, round_: Round, case: Case) -
         return None
     most = federations.policy_of(federation).reference.most_rounds
     fits = rounds.newest_fits(session, round_, most)
-    trained = cases.measure(session, federation, fits, round_.version)
+    trained = measuring.measure(session, federation, fits, round_.version)
     return _renamed(case, _as_skew(trained), _as_skew(case.latest))
 
 
@@ -79,7 +79,7 @@ def _forgetting(session: Session, federation: Federation, round_: Round, case: C
     if known is None:
         return None
     frozen = cases.reference_rounds(session, known)
-    before = cases.measure(session, federation, frozen, parent, until=known.frozen_at)
+    before = measuring.measure(session, federation, frozen, parent, until=known.frozen_at)
     return _renamed(case, _as_forgetting(before), _as_forgetting(case.latest))
 
 

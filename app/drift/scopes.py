@@ -113,28 +113,44 @@ def summarise(
     Departures from what is expected are taken `widening` times, (scopes,) (`varying.py`).
     """
     mine, at = measure.of(places >= 0), places[places >= 0]
-    everyone = np.array([scope.weights for scope in scopes])
+    everyone = _weights(scopes)
     weights = everyone[:, at]
     there = weights > 0
     return Summary(
         clients=there.sum(axis=1),
         examples=there @ mine.n,
         participation=weights.sum(axis=1) / everyone.sum(axis=1),
-        rates={
-            **{
-                subject: widening * _departure(weights, values, expected.rates[subject], at)
-                + _level(everyone, expected.rates[subject])
-                for subject, values in mine.rates.items()
-                if subject in expected.rates
-            },
-            **{subject: _of_all(scopes, value) for subject, value in mine.whole.items()},
-        },
+        rates=rates_of(measure, places, scopes, expected, widening),
         distributions={
             subject: _pooled(everyone, weights, binned, expected.shares[subject], at, widening)
             for subject, binned in mine.histograms.items()
             if subject in expected.shares
         },
     )
+
+
+def rates_of(
+    measure: RoundMeasure,
+    places: Places,
+    scopes: Sequence[Scope],
+    expected: Expected,
+    widening: Floats | float = 1.0,
+) -> dict[str, Floats]:
+    """The rates of `summarise` alone."""
+    here, at = places >= 0, places[places >= 0]
+    everyone = _weights(scopes)
+    weights = everyone[:, at]
+    told = {
+        subject: widening * _departure(weights, values[here], expected.rates[subject], at)
+        + _level(everyone, expected.rates[subject])
+        for subject, values in measure.rates.items()
+        if subject in expected.rates
+    }
+    return told | {subject: _of_all(scopes, value) for subject, value in measure.whole.items()}
+
+
+def _weights(scopes: Sequence[Scope]) -> Floats:
+    return np.array([scope.weights for scope in scopes])
 
 
 def _of_all(scopes: Sequence[Scope], value: float) -> Floats:

@@ -7,13 +7,14 @@ from sqlmodel import Session
 
 from app.core.errors import NotFoundError
 from app.drift import repository, shards
-from app.drift.cases import measure, reference_rounds
+from app.drift.cases import reference_rounds
 from app.drift.client_findings import ClientFindings
 from app.drift.evaluating import begin, conclude, stale
 from app.drift.explaining.service import fitting_version
 from app.drift.explaining.service import of_round as explanations_of
 from app.drift.explaining.service import of_verdict as explanation_of
 from app.drift.judging import error_budget
+from app.drift.measuring import measure
 from app.drift.onsets import Series, Timeline, onsets, timeline
 from app.drift.references import (
     Acceptance,

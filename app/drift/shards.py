@@ -13,7 +13,7 @@ import msgspec
 from sqlmodel import Session
 
 from app.core import clock, outbox
-from app.drift import cases, concepts, perspectives, repository, streams, watched
+from app.drift import cases, concepts, measuring, perspectives, repository, streams, watched
 from app.drift.client_findings import ClientFindings, decide
 from app.drift.clients import judge_clients
 from app.drift.concepts import CONCEPTS, Concepts, judge_concepts
@@ -70,7 +70,7 @@ def gather(session: Session, case: Case, round_: Round, reference: Reference, sh
     own = watched.client_streams(case)
     watch, missed = streams.resume(session, reference, shard, round_, own)
     federation = federations.get(session, reference.federation_id)
-    measures = cases.measure(session, federation, missed, round_.version, mine=case.mine)
+    measures = measuring.measure(session, federation, missed, round_.version, mine=case.mine)
     standing = perspectives.standing(session, federation, round_, case)
     judged = [standing, *perspectives.seasonal(session, federation, round_, standing)]
     values = watched.client_values(case, [*measures, case.current])

@@ -17,7 +17,7 @@ from app.drift.clients import missing_of, table
 from app.drift.findings import Case, Finding
 from app.drift.foreseeing import BLIND, smallest_shifts
 from app.drift.measurements import Floats, RoundMeasure
-from app.drift.scopes import summarise
+from app.drift.scopes import rates_of
 from app.drift.streams import Moved, Streams
 from app.drift.watching import Chosen
 from app.federations.policy.catalogue import DETECTORS
@@ -39,7 +39,7 @@ def wide_values(case: Case, measures: Sequence[RoundMeasure]) -> Floats:
     """The federation's rates in other rounds, shape (rounds, streams)."""
     places = [case.known.places(measure.clients) for measure in measures]
     told = [
-        summarise(measure, at, case.scopes[:1], case.expected).rates
+        rates_of(measure, at, case.scopes[:1], case.expected)
         for measure, at in zip(measures, places, strict=True)
     ]
     return _wide(told, case.rates)

@@ -1,11 +1,13 @@
 """Each rule of the policy: what it lets through, what it holds back, and how it says so."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlmodel import Session
 
 from app.core.errors import NotFoundError
+from app.drift.explaining.schemas import Fitting
 from app.federations.tables import Federation
 from app.registry import service as registry
 from app.retraining import service
@@ -230,6 +232,35 @@ def test_taking_the_rollback_drafts_a_promotion(
     assert {"retraining.roll_back", "promotion.draft"} <= set(actions(session))
     with pytest.raises(NoRollbackProposedError):
         service.roll_back_instead(session, here, recurring.id, PERSON, "again")
+
+
+def test_a_version_whose_reference_is_back_is_proposed(
+    session: Session, here: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no earlier version ran beside the one in use, what its rounds were like decides."""
+    done(session, here, 10)
+    known = Fitting(
+        version="1",
+        reference=1,
+        since=datetime(2026, 3, 1, tzinfo=UTC),
+        until=datetime(2026, 3, 31, tzinfo=UTC),
+        metric="error_rate",
+        figure_then=0.21,
+        figure_now=0.3,
+        probability=0.97,
+        p_value=0.4,
+        subjects=["feature:hour"],
+    )
+    monkeypatch.setattr("app.drift.service.fitting_version", lambda *_: known)
+    made = service.consider(session, here, ask(23, base_version="2"))
+    assert made is not None
+    assert made.proposal is not None
+    assert made.proposal["roll_back_to"] == "1"
+    assert made.proposal["why"] == (
+        "Version 1 fits what the rounds show now: error rate 0.21 against 0.3 of the version in"
+        " use, by its reference of 2026-03-01 to 2026-03-31 UTC, which the newest rounds are like"
+        " in feature:hour (97% probable). Roll back to it before any training."
+    )
 
 
 def test_a_version_that_fits_no_better_is_not_proposed(session: Session, here: Federation) -> None:

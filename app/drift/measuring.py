@@ -1,0 +1,92 @@
+"""What stored rounds say: read, measured, and remembered while there is room.
+
+The rounds of a reference are asked for again with each round that is judged, and say the same as
+long as no record came or went.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from threading import Lock
+
+from cachetools import LRUCache, cached
+from sqlmodel import Session
+
+from app.drift import contrasts
+from app.drift.joints import joint_of
+from app.drift.measurements import RoundMeasure, measure_round
+from app.federations.tables import Federation
+from app.rounds import bin_specs
+from app.rounds import service as rounds
+from app.rounds.records import Mine
+from app.rounds.schemas import BinSpecIn
+from app.rounds.tables import Round
+
+MOST_BYTES = 96 * 2**20  # of measures that a process remembers
+MOST_CENTRES = 1024  # rounds
+
+
+@dataclass(frozen=True, eq=False)
+class _Stored:
+    """A round as it is stored now, and the model version that is asked about."""
+
+    session: Session
+    round: Round
+    bins: BinSpecIn | None
+    refused: Mapping[str, int]
+    version: str
+    until: datetime | None
+
+    @property
+    def key(self) -> object:
+        """The same for what says the same: a record more or less changes one of these."""
+        it = self.round
+        refused = tuple(sorted(self.refused.items()))
+        return it.id, it.body_sha256, it.withdrawn, refused, self.version, self.until
+
+    def measured(self, mine: Mine | None) -> RoundMeasure:
+        """What its records say, of some clients alone."""
+        told = rounds.records_of_round(self.session, self.round.id, until=self.until, mine=mine)
+        measure = measure_round(self.round, told, self.bins, self.version, self.refused)
+        return replace(measure, joint=joint_of(self.round, told, self.bins, self.version))
+
+
+def measure(
+    session: Session,
+    federation: Federation,
+    measured: Sequence[Round],
+    version: str,
+    *,
+    until: datetime | None = None,
+    mine: Mine | None = None,
+) -> list[RoundMeasure]:
+    """What these rounds say of a version, as far as it came until then; of some clients alone."""
+    bins = {
+        spec: BinSpecIn.model_validate(bin_specs.get(session, federation, spec).document)
+        for spec in {round_.bin_spec for round_ in measured if round_.bin_spec}
+    }
+    refused = rounds.refusals_by_round(session, [round_.id for round_ in measured])
+    stored = [
+        _Stored(session, one, bins.get(one.bin_spec or ""), refused[one.id], version, until)
+        for one in measured
+    ]
+    if mine is None:
+        return [_whole(one) for one in stored]
+    return [replace(one.measured(mine), centres=_centres(one)) for one in stored]
+
+
+@cached(
+    LRUCache(maxsize=MOST_BYTES, getsizeof=lambda measure: measure.nbytes),
+    key=lambda stored: stored.key,
+    lock=Lock(),
+)
+def _whole(stored: _Stored) -> RoundMeasure:
+    """What all clients of a round say."""
+    whole = stored.measured(None)
+    return replace(whole, centres=contrasts.centres_of(whole))
+
+
+@cached(LRUCache(maxsize=MOST_CENTRES), key=lambda stored: stored.key, lock=Lock())
+def _centres(stored: _Stored) -> Mapping[str, float]:
+    """What its shards have in common, and each would have to read the whole of it for."""
+    return contrasts.centres_of(stored.measured(None))
