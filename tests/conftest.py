@@ -15,7 +15,7 @@ from app.federations import service as federations
 from app.federations.roles import Role
 from app.federations.schemas import FederationIn, KeyIn
 from app.federations.tables import Federation
-from app.main import create_app
+from tests.calling import application
 
 FEDERATION = "flights"
 
@@ -73,8 +73,7 @@ def database(settings: Settings) -> Iterator[Database]:
 @pytest.fixture
 def api(settings: Settings, database: Database) -> Iterator[TestClient]:
     """The API on that database, called in-process."""
-    app = create_app(settings)
-    app.state.database = database
+    app = application(settings, database)
     with TestClient(app) as client:
         yield client
 

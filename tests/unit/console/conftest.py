@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from app.core.database import Database
 from app.core.settings import Settings
 from app.federations.roles import Role
-from app.main import create_app
+from tests.calling import application
 from tests.unit.console.world import World, build, settings_in
 
 SignIn = Callable[..., TestClient]
@@ -33,8 +33,7 @@ def settings(tmp_path: Path, world: World) -> Settings:
 @pytest.fixture
 def site(settings: Settings, database: Database) -> Callable[[], TestClient]:
     """`site()`: a browser that nobody has signed in with."""
-    app = create_app(settings)
-    app.state.database = database
+    app = application(settings, database)
     return lambda: TestClient(app, follow_redirects=False)
 
 

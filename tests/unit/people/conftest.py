@@ -17,8 +17,8 @@ from app.core.database import Database
 from app.core.settings import Settings
 from app.federations.roles import Role
 from app.federations.tables import Federation
-from app.main import create_app
 from app.people import passwords, roles, service
+from tests.calling import application
 from tests.unit.console.conftest import form_token
 
 PASSWORD = "tranquil otter sings"
@@ -87,8 +87,7 @@ class Place:
 
 @pytest.fixture
 def place(settings: Settings, database: Database, federation: Federation) -> Place:
-    app = create_app(settings)
-    app.state.database = database
+    app = application(settings, database)
     return Place(app, database, settings, federation)
 
 

@@ -18,6 +18,7 @@ from app.federations.roles import Role
 from app.federations.tables import Federation
 from app.main import create_app
 from app.people import roles, service
+from tests.calling import application
 from tests.unit.people import provider as providers
 from tests.unit.people.conftest import Place
 from tests.unit.people.provider import CLIENT_ID, CLIENT_SECRET, Provider
@@ -45,8 +46,7 @@ def place(
         oidc_client_secret=CLIENT_SECRET,
         oidc_roles={"vigie-admins": ["*:admin"], "vigie-validators": ["flights:validator"]},
     )
-    app = create_app(served)
-    app.state.database = database
+    app = application(served, database)
     return Place(app, database, served, federation)
 
 
