@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from fastapi.testclient import TestClient
 from httpx import Response
 
 from app.console import cookies
@@ -29,6 +28,7 @@ from app.federations.tables import Federation
 from app.main import create_app
 from app.people import sessions
 from app.people.sessions import Lifetimes
+from tests.calling import Caller
 from tests.routes import api_routes
 
 OURS, THEIRS, NOBODYS = "flights", "trains", "ships"
@@ -190,7 +190,7 @@ OPENING = (State.VALID, State.ELSEWHERE)
 class House:
     """The API with two federations, and headers of every role in every state."""
 
-    client: TestClient
+    caller: Caller
     headers: dict[tuple[Role, State], dict[str, str]]
     admin_of_all: dict[str, str]
 
@@ -201,7 +201,7 @@ class House:
         method, path = route.split()
         body = {} if method in MUTATING else None
         url = path.format(federation=federation, **(PARAMETERS | parameters))
-        return self.client.request(method, url, headers=headers, json=body)
+        return self.caller.request(method, url, headers=headers, json=body)
 
 
 @pytest.fixture(scope="module")
@@ -213,9 +213,9 @@ def house(blank_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     issuing = Issuing(database, settings, found(database, OURS), found(database, THEIRS))
     app = create_app(settings)
     app.state.database = database
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with Caller(app) as caller:
         cells = {(role, state): issuing.headers(role, state) for role in Role for state in State}
-        yield House(client, cells, bearer(issuing.key(None, Role.ADMIN)))
+        yield House(caller, cells, bearer(issuing.key(None, Role.ADMIN)))
     database.dispose()
 
 
@@ -279,7 +279,7 @@ def test_the_table_names_every_route_and_no_other(routes: dict[str, APIRoute]) -
 def test_no_route_of_the_document_escapes_the_walk(
     house: House, routes: dict[str, APIRoute]
 ) -> None:
-    paths: dict[str, dict[str, Any]] = house.client.get("/openapi.json").json()["paths"]
+    paths: dict[str, dict[str, Any]] = house.caller.get("/openapi.json").json()["paths"]
     written = {f"{method.upper()} {path}" for path, item in paths.items() for method in item}
     assert written <= set(routes)
 
@@ -362,5 +362,5 @@ def test_a_key_lists_only_the_federations_that_it_may_see(house: House) -> None:
 def test_the_series_of_a_client_is_for_those_who_may_read_clients(house: House, role: Role) -> None:
     query = {"model": "late-arrival", "subject": "log_loss", "scope": "client"}
     headers = house.headers[role, State.VALID]
-    answer = house.client.get(f"{OF_ALL}/{OURS}/verdicts", params=query, headers=headers)
+    answer = house.caller.get(f"{OF_ALL}/{OURS}/verdicts", params=query, headers=headers)
     assert answer.status_code == (200 if P.READ_CLIENTS in ALLOWED[role] else 403)

@@ -1,0 +1,10 @@
+"""The contract of what arrives of rounds, and what is judged of it."""
+
+import pytest
+
+from tests.unit.openapi.contract import House, hold, labels
+
+
+@pytest.mark.parametrize("label", labels("rounds"))
+def test_no_request_gets_a_5xx_or_an_undocumented_status(house: House, label: str) -> None:
+    hold(house, label)
