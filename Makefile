@@ -54,7 +54,7 @@ up: $(STAMP) ## Start the embedded service here (Ctrl-C stops it)
 	$(BIN)/vigie up
 
 lock: ## Write the lock files anew (needs uv)
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --extra otel --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-emit-package vigie-client \
 	  --custom-compile-command 'make lock' --upgrade -o requirements/runtime.txt
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --all-extras --group dev \

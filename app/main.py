@@ -3,17 +3,20 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from app.audit.router import router as audit
 from app.console.router import router as console
-from app.core import logging, metrics, openapi, problems
+from app.core import logging, metrics, openapi, problems, tracing
 from app.core.body_limit import BodyLimit
 from app.core.compression import Gunzip
 from app.core.database import database
 from app.core.health import router as health
+from app.core.http import note_ids
 from app.core.metrics import Sample, Source, by_label
 from app.core.pressure import Pressure
+from app.core.requests import Requests
 from app.core.settings import Settings
 from app.core.settings import settings as read_settings
 from app.drift import figures as judging_figures
@@ -42,6 +45,14 @@ Every call but the health checks needs `Authorization: Bearer vg_...`. People si
 the console. Times are UTC. Refusals are problem details (RFC 9457) that name the field.
 """
 
+# FastAPI's own spans and logs tell paths, query strings, addresses and the words of errors; those
+# of `app.core.tracing` tell ids.
+NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "auto_configure": False,
+}
 SOURCES = (
     Source(
         "vigie_rounds_total",
@@ -68,12 +79,14 @@ async def _serving(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.waiters.close()
     app.state.database.dispose()
+    tracing.close()
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service as an ASGI application."""
     settings = settings or read_settings()
     logging.configure(settings)
+    tracing.configure(settings, "vigie-api")
     app = FastAPI(
         title="Vigie",
         version="0.1.0",
@@ -81,6 +94,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url="/docs",
         redoc_url=None,
         lifespan=_serving,
+        dependencies=[Depends(note_ids)],
+        telemetry=NO_TELEMETRY,
     )
     app.state.settings = settings
     app.state.database = database(settings.database)
@@ -90,6 +105,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes, streamed=("/weights",))
     problems.install(app)
     metrics.install(app, (*SOURCES, *judging_figures.SOURCES, *figures.SOURCES))
+    app.add_middleware(Requests)  # outside of all others, so that all their lines have its id
     judging = (drift, progress, reports)
     models = (registry, weights, inventory, retraining)
     domains = (federations, people, rounds, *judging, incidents, *models, audit)

@@ -6,9 +6,9 @@ Nothing relies on the broker to keep a message: the database does (see `app.core
 from logging import WARNING, getLogger
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_init
 
-from app.core import logging
+from app.core import logging, tracing
 from app.core.settings import Settings
 from app.core.settings import settings as read_settings
 from workers.schedule import beat_schedule
@@ -69,6 +69,11 @@ def _configure_logging(**_signal: object) -> None:
     logging.configure(read_settings())
     for name in CHATTY:
         getLogger(name).setLevel(WARNING)
+
+
+@worker_init.connect
+def _trace(**_signal: object) -> None:
+    tracing.configure(read_settings(), "vigie-worker")
 
 
 app = create_celery(read_settings())

@@ -9,6 +9,8 @@ from sqlmodel import Session
 
 from app.core import outbox
 from app.core.database import Database
+from app.core.outbox import OutboxState
+from workers.working import working
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")
@@ -29,7 +31,9 @@ class Local:
 
     def run(self, database: Database, row_id: UUID) -> None:
         """Settle the row."""
-        outbox.settle(database, row_id, self.effect)
+        with working(database, row_id) as task:
+            if task is not None:
+                task.state = outbox.settle(database, row_id, self.effect)
 
 
 @dataclass(frozen=True)
@@ -51,22 +55,26 @@ class External(Generic[Work, Result]):
 
     def run(self, database: Database, row_id: UUID) -> None:
         """Prepare, perform, then record and settle the row in one transaction."""
-        subject = outbox.pending(database, row_id)
-        if subject is None:
-            return
+        with working(database, row_id) as task:
+            if task is not None:
+                task.state = self._done(database, row_id, task.subject)
+
+    def _done(self, database: Database, row_id: UUID, subject: UUID) -> OutboxState:
         try:
             with database.read_scope() as session:
                 work = self.prepare(session, subject)
             if work is None:
-                outbox.settle(database, row_id, _nothing)
-                return
+                return outbox.settle(database, row_id, _nothing)
             result = self.perform(work)
         except Exception as error:  # noqa: BLE001 - another service's failures must not lose the row
             if self.held is not None and self.held(database, row_id, error):
-                return
-            outbox.fail(database, row_id, error, attempts=self.attempts, given_up=self.given_up)
-            return
-        outbox.settle(database, row_id, lambda session, same: self.record(session, same, result))
+                return OutboxState.PENDING
+            return outbox.fail(
+                database, row_id, error, attempts=self.attempts, given_up=self.given_up
+            )
+        return outbox.settle(
+            database, row_id, lambda session, same: self.record(session, same, result)
+        )
 
 
 def _nothing(_session: Session, _subject: UUID) -> None:

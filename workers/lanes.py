@@ -103,11 +103,11 @@ class InLanes(Generic[Work, Result]):
 
     def run(self, database: Database, row_id: UUID) -> None:
         """Hand the row to its lane."""
-        subject = outbox.pending(database, row_id)
-        if subject is None:
+        row = outbox.pending(database, row_id)
+        if row is None:
             return
         with database.read_scope() as session:
-            lane = self.lane_of(session, subject)
+            lane = self.lane_of(session, row.subject)
         until = time.monotonic() + self.patience
         if not self.lanes.submit(lane, row_id, lambda: self._attempt(database, row_id, until)):
             outbox.settle(database, row_id, self.put_off)

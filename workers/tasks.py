@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from celery.signals import worker_shutdown
 from sqlmodel import Session
 
+from app.core import tracing
 from app.core.database import Database, database
 from app.core.outbox import MAX_IN_FLIGHT, Delivery
 from app.core.pressure import MEBIBYTE
@@ -277,6 +278,7 @@ def refresh_cards() -> None:
 def _end_deliveries(**_signal: object) -> None:
     LANES.close(settings().delivery_seconds)
     MLFLOW_LANE.close(settings().delivery_seconds)
+    tracing.close()
 
 
 for _name, _effect in EFFECTS.items():

@@ -11,6 +11,7 @@ from sqlmodel import Session
 
 from app.audit.service import Actor
 from app.console import cookies
+from app.core import context
 from app.core.database import Database
 from app.core.errors import DomainError, ErrorKind, NotFoundError
 from app.core.http import DatabaseDep, SettingsDep
@@ -127,9 +128,13 @@ def _visitor(request: Request, database: DatabaseDep, settings: SettingsDep) -> 
 def _federation_of_page(session: Session, request: Request) -> UUID | None:
     name = request.path_params.get("federation")
     try:
-        return federations.named(session, name).id if name else None
+        found = federations.named(session, name) if name else None
     except NotFoundError:
         return None
+    if found is None:
+        return None
+    context.note("federation", found.name)
+    return found.id
 
 
 def _touch(database: Database, row: SignIn) -> None:

@@ -1,11 +1,14 @@
 """What every route needs of the process it runs in: settings, and a session that commits once."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request
 from sqlmodel import Session
 
+from app.core import context
 from app.core.database import Database
 from app.core.pressure import Pressure
 from app.core.settings import Settings
@@ -15,6 +18,13 @@ from app.core.settings import Settings
 async def _settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
+
+
+async def note_ids(request: Request) -> None:
+    """What a request's path says it is about, for the log; a federation once that is authorised."""
+    for name in context.IN_PATHS & request.path_params.keys():
+        with suppress(ValueError):  # which is refused later, with words
+            context.note(name, UUID(request.path_params[name]))
 
 
 async def _database(request: Request) -> Database:

@@ -6,7 +6,7 @@ done in one transaction, so that a second run finds it done. Losing the broker c
 data.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,13 +16,16 @@ import structlog
 from sqlalchemy import CheckConstraint, Index, func
 from sqlmodel import Field, Session, SQLModel, col, select, update
 
-from app.core import clock
-from app.core.database import Database, Utc, insert_once
+from app.core import clock, context, tracing
+from app.core.database import Database, Json, Utc, insert_once
 from app.core.ids import new_id
+from app.core.telling import told
+from app.core.tracing import Kind
 
 MAX_FAILURES = 8
 MAX_RESEND_SECONDS = 600.0
 MAX_IN_FLIGHT = 1000
+MESSAGING = "vigie_outbox"  # what OpenTelemetry calls a messaging system
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +58,18 @@ class OutboxRow(SQLModel, table=True):
     failures: int = 0
     done_at: datetime | None = Field(default=None, sa_type=Utc)
     last_error: str | None = None
+    # For whom it was asked, in the names of `app.core.context`, and in which trace.
+    context: dict[str, str] | None = Field(default=None, sa_type=Json)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A row that is to be done: its task, what it works on, and for whom it was asked."""
+
+    id: UUID
+    task: str
+    subject: UUID
+    context: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -65,12 +80,29 @@ class Delivery:
     task: str
 
 
-def enqueue(session: Session, task: str, subject: UUID, *, step: str = "") -> None:
-    """Ask for `task` on `subject`, once: a second ask with the same `step` changes nothing."""
-    key = f"{task}:{subject}:{step}"
+def enqueue(
+    session: Session, task: str, subject: UUID, *, step: str = "", as_before: bool = False
+) -> None:
+    """Ask for `task` on `subject`, once: a second ask with the same `step` changes nothing.
+
+    The row carries the ids of the work that asks for it, or, `as_before`, of the first that asked
+    for this task on this subject.
+    """
     at = clock.now()
-    row = OutboxRow(task=task, subject=subject, key=key, created_at=at, due_at=at)
-    insert_once(session, row)
+    row = OutboxRow(
+        task=task, subject=subject, key=_key(task, subject, step), created_at=at, due_at=at
+    )
+    attributes = {
+        "messaging.system": MESSAGING,
+        "messaging.operation.type": "send",
+        "messaging.operation.name": "send",
+        "messaging.destination.name": task,
+        "messaging.message.id": str(row.id),
+    }
+    with tracing.span(f"send {task}", attributes | tracing.of_work(), Kind.PRODUCER):
+        before = _context_of(session, task, subject) if as_before else None
+        row.context = before or {**context.carried(), **tracing.carried()}
+        insert_once(session, row)
 
 
 def claim_due(session: Session, resend_seconds: float) -> list[Delivery]:
@@ -111,11 +143,13 @@ def settle(
     return OutboxState.DONE
 
 
-def pending(database: Database, row_id: UUID) -> UUID | None:
-    """The subject of a row that still waits; None when there is nothing left to do."""
+def pending(database: Database, row_id: UUID) -> Waiting | None:
+    """A row that still waits; None when there is nothing left to do."""
     with database.read_scope() as session:
         row = session.get(OutboxRow, row_id)
-        return row.subject if row is not None and row.state == OutboxState.PENDING else None
+        if row is None or row.state != OutboxState.PENDING:
+            return None
+        return Waiting(row.id, row.task, row.subject, row.context or {})
 
 
 GivenUp = Callable[[Session, UUID, str], None]
@@ -146,7 +180,7 @@ def hold(
     What is held takes no room among the rows that are with the broker. The row that met the outage
     comes after all the others, should it be the one that its service cannot answer.
     """
-    log.warning("outbox.held", tasks=sorted(tasks), seconds=seconds, error=_told(error))
+    log.warning("outbox.held", tasks=sorted(tasks), seconds=seconds, error=told(error))
     waiting_rows = update(OutboxRow).where(
         col(OutboxRow.task).in_(tasks), col(OutboxRow.state) == OutboxState.PENDING
     )
@@ -155,7 +189,7 @@ def hold(
         session.exec(waiting_rows.values(due_at=later, sends=0))
         row = session.get(OutboxRow, row_id)
         if row is not None and row.state == OutboxState.PENDING:
-            row.due_at, row.last_error = later + timedelta(seconds=seconds), _told(error)
+            row.due_at, row.last_error = later + timedelta(seconds=seconds), told(error)
 
 
 def subjects_waiting(session: Session, tasks: Collection[str]) -> set[UUID]:
@@ -188,6 +222,16 @@ def oldest_pending(session: Session) -> datetime | None:
     return session.exec(waiting).one()
 
 
+def _key(task: str, subject: UUID, step: str) -> str:
+    return f"{task}:{subject}:{step}"
+
+
+def _context_of(session: Session, task: str, subject: UUID) -> dict[str, str] | None:
+    first = select(OutboxRow).where(OutboxRow.key == _key(task, subject, ""))
+    row = session.exec(first).first()
+    return None if row is None else row.context
+
+
 def _in_flight(session: Session, at: datetime) -> int:
     sent = select(func.count()).where(
         OutboxRow.state == OutboxState.PENDING, OutboxRow.sends > 0, OutboxRow.due_at > at
@@ -215,14 +259,10 @@ def _record_failure(
         if row is None or row.state != OutboxState.PENDING:
             return OutboxState.DONE
         row.failures += 1
-        row.last_error = _told(error)
+        row.last_error = told(error)
         if row.failures >= attempts:
             row.state = OutboxState.FAILED
             if given_up is not None:
                 given_up(session, row.subject, row.last_error)
         log.warning("outbox.effect_failed", task=row.task, row=str(row_id), error=row.last_error)
         return OutboxState(row.state)
-
-
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:2000]

@@ -15,7 +15,9 @@ from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, Operationa
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
+from app.core import context
 from app.core.errors import DomainError, ErrorKind, FieldError
+from app.core.telling import told
 from app.core.validation import field_of, message_of
 
 MEDIA_TYPE = "application/problem+json"
@@ -39,6 +41,9 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[ProblemError] = []
+    request_id: str | None = Field(
+        None, description="What the service's log calls the request; also in `X-Request-ID`."
+    )
 
 
 def problem(
@@ -52,6 +57,9 @@ def problem(
         "detail": detail,
         "errors": [{"field": e.field, "code": e.code, "message": e.message} for e in errors],
     }
+    request_id = context.known().get("request_id")
+    if request_id is not None:
+        body["request_id"] = request_id
     headers = {"WWW-Authenticate": "Bearer"} if status == ErrorKind.UNAUTHENTICATED.value else None
     return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
@@ -97,12 +105,12 @@ def _http_error(_request: Request, error: Exception) -> JSONResponse:
 
 def _database_unavailable(_request: Request, error: Exception) -> JSONResponse:
     if _is_full(error):
-        log.error("database.full", error=str(error))
+        log.error("database.full", error=told(error))
         detail = "The database has no room left; nothing was stored. Send the same again later."
         answer = problem(ErrorKind.UNAVAILABLE.value, "storage_full", "Storage full", detail)
         answer.headers["Retry-After"] = "60"
         return answer
-    log.error("database.unavailable", error=str(error))
+    log.error("database.unavailable", error=told(error))
     detail = "The database does not answer; nothing was stored. Send the same request again."
     answer = problem(ErrorKind.UNAVAILABLE.value, "unavailable", "Unavailable", detail)
     answer.headers["Retry-After"] = "5"
@@ -116,13 +124,13 @@ def _is_full(error: Exception) -> bool:
 
 
 def _somebody_was_first(_request: Request, error: Exception) -> JSONResponse:
-    log.warning("database.conflict", error=str(error))
+    log.warning("database.conflict", error=told(error))
     detail = "Somebody else was first; nothing was stored. Read again and repeat."
     return problem(ErrorKind.CONFLICT.value, "conflict", "Conflict", detail)
 
 
 def _unstorable_value(_request: Request, error: Exception) -> JSONResponse:
-    log.warning("database.value_refused", error=str(error))
+    log.warning("database.value_refused", error=told(error))
     detail = "The request holds a value that the database cannot keep, such as a NUL character."
     return problem(ErrorKind.INVALID.value, "unstorable_value", "Unstorable value", detail)
 

@@ -95,6 +95,11 @@ class Settings(SignInSettings):
         default="INFO", description="Least severe log lines that are written."
     )
 
+    otlp_endpoint: str | None = Field(
+        default=None,
+        description="Base address of an OpenTelemetry collector (OTLP over HTTP); default: off.",
+    )
+
     @property
     def database(self) -> str:
         """The SQLAlchemy address in force."""

@@ -13,6 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlmodel import Session
 
 from app.audit.service import Actor
+from app.core import context
 from app.core.http import DatabaseDep, SettingsDep
 from app.core.ids import Slug
 from app.core.settings import Settings
@@ -86,6 +87,7 @@ def in_federation(permission: Permission) -> Callable[..., Access]:
         with database.read_scope() as session:
             caller = _authenticated(session, credentials, settings)
             found = service.visible_to(session, caller, federation)
+        context.note("federation", found.name)
         demand(caller, permission)
         return Access(caller, found)
 

@@ -10,9 +10,10 @@ from uuid import UUID
 import structlog
 from sqlmodel import Session
 
-from app.core import clock
+from app.core import clock, tracing
 from app.core.settings import Settings
 from app.core.states import advance
+from app.core.tracing import Kind
 from app.federations import service as federations
 from app.incidents import delivery_repository, repository, webhooks
 from app.incidents.alertmanager import alert_of
@@ -42,11 +43,13 @@ def prepare(session: Session, notice_id: UUID, settings: Settings) -> Carrier | 
 def perform(carrier: Carrier, settings: Settings) -> Outcome:
     """Try once; whatever happens at the receiver is an outcome, never an error."""
     limits = Limits(settings.delivery_seconds, settings.webhook_private_addresses)
-    try:
-        return carrier.send(limits)
-    except Exception as error:
-        log.exception("delivery.unexpected", carrier=type(carrier).__name__)
-        return Outcome(error=type(error).__name__)
+    kind = type(carrier).__name__
+    with tracing.span("deliver notice", {"vigie.carrier": kind} | tracing.of_work(), Kind.CLIENT):
+        try:
+            return carrier.send(limits)
+        except Exception as error:
+            log.exception("delivery.unexpected", carrier=kind)
+            return Outcome(error=type(error).__name__)
 
 
 def record(session: Session, notice_id: UUID, outcome: Outcome) -> None:
@@ -62,6 +65,7 @@ def record(session: Session, notice_id: UUID, outcome: Outcome) -> None:
     if outcome.sent:
         notice.sent_at = clock.now()
         _move(notice, NoticeState.SENT)
+        log.info("delivery.sent", channel=notice.channel, notice=str(notice.id))
         return
     if outcome.gone:
         webhooks.disable_gone(session, notice.federation_id, notice.channel)

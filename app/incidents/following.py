@@ -10,7 +10,7 @@ from functools import cached_property
 
 from sqlmodel import Session
 
-from app.core import clock
+from app.core import clock, tracing
 from app.drift import service as drift
 from app.drift.service import Series, Timeline
 from app.drift.tables import Verdict
@@ -297,8 +297,9 @@ def _open(judged: Judged, cause: Cause, evidence: Evidence, previous: Incident |
     session.flush()
     _note_series(judged, {}, incident, cause)
     _link(judged, incident, evidence)
-    steps.audit_step(session, incident, BY_EVIDENCE, "open", None)
-    announce(session, incident, Event.OPENED)
+    with tracing.span("open incident", {"vigie.incident.id": str(incident.id)}):
+        steps.audit_step(session, incident, BY_EVIDENCE, "open", None)
+        announce(session, incident, Event.OPENED)
     return incident
 
 

@@ -7,9 +7,10 @@ that depends on the installation, on silences, and on the federation's alert pla
 from collections.abc import Iterable
 from uuid import UUID
 
+import structlog
 from sqlmodel import Session
 
-from app.core import clock, outbox
+from app.core import clock, context, outbox
 from app.core.settings import Settings
 from app.incidents import delivery_repository, matching, plans, repository
 from app.incidents.states import Event, NoticeState, WebhookEvent
@@ -30,6 +31,7 @@ TYPES = {
     Event.RETRAINING_PROPOSED: WebhookEvent.RETRAINING_PROPOSED,
     Event.RETRAINING_DID_NOT_HELP: WebhookEvent.RETRAINING_DID_NOT_HELP,
 }
+log = structlog.get_logger(__name__)
 
 
 def announce(session: Session, incident: Incident, event: Event, step: int = 0) -> None:
@@ -51,7 +53,8 @@ def announce_as(session: Session, announcement: Announcement) -> None:
     """Write an announcement and have it spread."""
     session.add(announcement)
     session.flush()
-    outbox.enqueue(session, ANNOUNCE, announcement.id)
+    with context.about("incident_id", announcement.incident_id):
+        outbox.enqueue(session, ANNOUNCE, announcement.id)
 
 
 def announce_request(session: Session, request_id: UUID) -> None:
@@ -75,6 +78,7 @@ def spread(session: Session, announcement_id: UUID, settings: Settings) -> None:
     """Write a notice for every channel that is to be told, and have it delivered."""
     announcement = delivery_repository.announcement(session, announcement_id)
     incident = delivery_repository.incident_of_announcement(session, announcement)
+    log.info("incidents.announced", of=announcement.event, severity=announcement.severity)
     silent = incident is not None and is_silent(
         incident,
         repository.silences_in_force(session, [announcement.federation_id], clock.now()),
@@ -95,7 +99,8 @@ def send(session: Session, notice: Notice) -> None:
     notice.next_attempt_at = None
     session.add(notice)
     session.flush()
-    outbox.enqueue(session, DELIVER, notice.id, step=step)
+    with context.about("incident_id", notice.incident_id):
+        outbox.enqueue(session, DELIVER, notice.id, step=step, as_before=bool(step))
 
 
 def is_silent(incident: Incident, silences: Iterable[Silence]) -> bool:

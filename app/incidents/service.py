@@ -5,10 +5,11 @@ from uuid import UUID
 
 from sqlmodel import Session
 
-from app.core import clock, outbox
+from app.core import clock, context, outbox
 from app.core.errors import NotFoundError
 from app.drift import service as drift
 from app.drift.tables import Evaluation, Verdict
+from app.federations import service as federations
 from app.federations.tables import Federation
 from app.incidents import delivery_repository, following, repository, steps
 from app.incidents.asking import after_round
@@ -26,7 +27,7 @@ def on_round(session: Session, round_id: UUID) -> None:
     While another of the model's rounds is being judged in shards it waits: that one's end has it
     judged.
     """
-    round_ = rounds.received(session, round_id)
+    round_ = _known(session, round_id)
     registry.ask_for_watch(session, round_)
     drift.hold(session, round_.federation_id, round_.model)
     busy = drift.under_way(session, round_.federation_id, round_.model)
@@ -47,13 +48,22 @@ def on_shards_judged(session: Session, evaluation_id: UUID) -> None:
     evaluation = drift.evaluation_to_conclude(session, evaluation_id)
     if evaluation is None:
         return
-    round_ = rounds.received(session, evaluation.round_id)
+    round_ = _known(session, evaluation.round_id)
     drift.hold(session, round_.federation_id, round_.model)
     known = repository.unresolved_of_model(session, round_.federation_id, round_.model)
     again = round_.evaluated_at is not None
     _conclude(session, round_, evaluation, known, again=again)
     for waiting in rounds.to_be_judged(session, round_.federation_id, round_.model):
-        outbox.enqueue(session, rounds.EVALUATE, waiting, step=f"after {evaluation.id}")
+        step = f"after {evaluation.id}"
+        outbox.enqueue(session, rounds.EVALUATE, waiting, step=step, as_before=True)
+
+
+def _known(session: Session, round_id: UUID) -> Round:
+    """The round, which the work is about from here on."""
+    round_ = rounds.received(session, round_id)
+    context.note("federation", federations.get(session, round_.federation_id).name)
+    context.note("round_id", round_id)
+    return round_
 
 
 def _conclude(
@@ -68,7 +78,8 @@ def _conclude(
     following.follow(session, round_, verdicts, known, again=again)
     stale = drift.stale(session, evaluation)
     if stale is not None:
-        outbox.enqueue(session, rounds.EVALUATE, stale, step=f"since {evaluation.id}")
+        step = f"since {evaluation.id}"
+        outbox.enqueue(session, rounds.EVALUATE, stale, step=step, as_before=True)
 
 
 def on_promotion_applied(session: Session, promotion_id: UUID) -> None:

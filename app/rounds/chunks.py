@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlmodel import Session
 
 from app.audit import service as audit
-from app.core import clock, outbox
+from app.core import clock, context, outbox
 from app.core.database import insert_once, one_at_a_time
 from app.federations import service as federations
 from app.federations.tables import Federation
@@ -127,6 +127,7 @@ def settle(
 
     A chunk that came after the round's end has it judged again.
     """
+    context.note("round_id", round_.id)
     if round_.state != "receiving":
         if chunk is not None and round_.state != "superseded":
             round_.state = "received"

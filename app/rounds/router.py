@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, status
 from fastapi.responses import Response
 
+from app.core import context
 from app.core.errors import DomainError
 from app.core.http import DatabaseDep, PressureDep, ReadSession, WriteSession
 from app.core.ids import Slug
@@ -149,6 +150,7 @@ def close_round(
 
 
 def _receipt(receipt: Receipt) -> Response:
+    context.note("round_id", receipt.round_id)
     text = receipt.model_dump_json()
     return Response(text, status.HTTP_202_ACCEPTED, media_type="application/json")
 

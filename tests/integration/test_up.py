@@ -1,7 +1,8 @@
-"""`vigie up` on both profiles: a drift becomes an incident and a retrain request."""
+"""`vigie up` on both profiles: a drift becomes an incident and a retrain request, in one trace."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.integration.collector import Collector, collecting
 from tests.integration.polling import wait_for
 from tests.rounds import BIN_SPEC, body, record
 from tests.servers import free_port, running_postgres, running_redis
@@ -70,8 +72,16 @@ def profile(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str
         }
 
 
+@pytest.fixture
+def collector(profile: dict[str, str]) -> Iterator[Collector]:
+    """Where the profile's processes send their spans."""
+    with collecting() as collector:
+        profile["VIGIE_OTLP_ENDPOINT"] = collector.endpoint
+        yield collector
+
+
 def test_a_drift_becomes_an_incident_and_a_retrain_request(
-    tmp_path: Path, profile: dict[str, str]
+    tmp_path: Path, profile: dict[str, str], collector: Collector
 ) -> None:
     data_dir = tmp_path / "data"
     with service(data_dir, profile) as url, httpx.Client(base_url=f"{url}/v1/federations") as http:
@@ -110,6 +120,19 @@ def test_a_drift_becomes_an_incident_and_a_retrain_request(
         assert (request["state"], request["incident_id"]) == ("requested", incident["id"])
         metrics = httpx.get(f"{url}/metrics").text
         assert 'vigie_incidents_open{severity="critical"}' in metrics
+        told = re.compile(r'^vigie_notices\{state="sent"\} [1-9]', re.MULTILINE)
+        wait_for("a notice", lambda: told.search(httpx.get(f"{url}/metrics").text), 30)
+    assert collector.way_to("deliver notice") == [
+        "vigie-api: POST /v1/federations/{federation}/runs/{run}/rounds/{number}/{phase}",
+        "vigie-api: send incidents.on_round",
+        "vigie-worker: process incidents.on_round",
+        "vigie-worker: open incident",
+        "vigie-worker: send incidents.announce",
+        "vigie-worker: process incidents.announce",
+        "vigie-worker: send incidents.deliver_notice",
+        "vigie-worker: process incidents.deliver_notice",
+        "vigie-worker: deliver notice",
+    ]
 
 
 def _bearer(key: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ version 2; a canary finds it better, two people promote it, the old champion sta
 then the world changes once more.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ from app.main import create_app
 from app.registry import mirroring, promoting, training_runs
 from tests.mirrored import mirrored
 from tests.rounds import BIN_SPEC, body, record
-from workers.effects import External, Local
+from workers.effects import Effect, External, Local
 from workers.tasks import EFFECTS
 
 FEDERATION, MODEL, CLIENTS = "flights", "late-arrival", 12
@@ -59,6 +59,7 @@ class Play:
     spec: str = ""
     step: int = 0
     now: datetime = field(default=START)
+    effects: Mapping[str, Effect] = field(default_factory=lambda: {**EFFECTS, **MLFLOW})
 
     def play(self) -> None:
         """The whole of it."""
@@ -177,8 +178,7 @@ class Play:
         with clock.using(lambda: self.now):
             while due := self._due():
                 for delivery in due:
-                    effect = MLFLOW.get(delivery.task, EFFECTS[delivery.task])
-                    effect.run(self.database, delivery.row_id)
+                    self.effects[delivery.task].run(self.database, delivery.row_id)
 
     def _due(self) -> list[outbox.Delivery]:
         with self.database.session_scope() as session:
@@ -201,14 +201,14 @@ class Play:
 
 
 @contextmanager
-def played(settings: Settings) -> Iterator[Play]:
-    """The play on the database of these settings, which is migrated and empty."""
+def played(settings: Settings, kind: type[Play] = Play) -> Iterator[Play]:
+    """A play on the database of these settings, which is migrated and empty."""
     app = create_app(settings)
     database: Database = app.state.database
     with TestClient(app) as api, clock.using(lambda: START):
         keys = _found(database, settings)
     with TestClient(app) as api:
-        play = Play(api, database, keys)
+        play = kind(api, database, keys)
         play.play()
         yield play
 
