@@ -32,7 +32,8 @@ ENV PATH=/opt/vigie/bin:$PATH \
 RUN groupadd --gid 10001 vigie \
     && useradd --uid 10001 --gid vigie --no-create-home --shell /usr/sbin/nologin vigie \
     && install --directory --owner=vigie --group=vigie --mode=0700 \
-       /var/lib/vigie /var/lib/vigie/reports /var/lib/vigie/artifacts /var/lib/mlflow
+       /var/lib/vigie /var/lib/vigie/keys /var/lib/vigie/reports /var/lib/vigie/artifacts \
+       /var/lib/mlflow
 
 COPY --from=build /opt/vigie /opt/vigie
 

@@ -8,10 +8,10 @@ TEST_ARGS ?=
 ENVIRONMENTS := $(patsubst client/environments/%.txt,.venv-%,$(wildcard client/environments/*.txt))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test machines check up lock clean
+.PHONY: help setup demo test full-test machines check up lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make .venv with everything, from the hashed lock file
 
@@ -37,6 +37,9 @@ $(ENVIRONMENTS): %: %/.installed
 
 test: $(STAMP) $(ENVIRONMENTS) ## Run every test; those that want a server skip where it is missing
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
+
+full-test: $(STAMP) ## Start the full profile from Debian's packages and play the loop through it
+	VIGIE_NO_SKIPS=1 $(BIN)/python -m pytest tests/acceptance/test_full_profile.py
 
 machines: $(STAMP) ## Play the state machines of retrain requests for 10,000 steps
 	VIGIE_MACHINE_STEPS=10000 $(BIN)/python -m pytest -s tests/unit/retraining/test_request_machine.py

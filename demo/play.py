@@ -25,6 +25,7 @@ REFERENCE_WEEKS = range(8)
 MOST_CANARY_WEEKS = 4
 SETTLE_SECONDS, POLL_SECONDS = 60.0, 0.05
 OWNER, VALIDATOR = "Olive", "Vera"
+TITLE = "Flights from New York, 2013"
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _play_in(data_dir: Path, options: Options, story: Story) -> None:
         with stages.stage("start"):
             year = load()
             service = stack.enter_context(running(data_dir))
-        play = Play(options, story, stages, year, service)
+        play = Play(options, story, stages, year, service, founded(service))
         stack.callback(play.close)
         story.line(f"The service runs at {service.url}; its data is in {service.data_dir}")
         play.whole_year()
@@ -105,6 +106,30 @@ def _keep(service: Service, play: "Play", story: Story) -> None:
         signal.pause()
 
 
+@dataclass(frozen=True)
+class Keys:
+    """The API keys of the federation's people and of its FL server."""
+
+    owner: str
+    validator: str
+    ingest: str
+
+
+def founded(service: Service) -> Keys:
+    """Found the federation with the first admin's key; everybody's own key."""
+    admin = Person(service, "admin", service.admin_key)
+    tags = {COHORT_TAG: list(COHORTS)}
+    admin.post("", {"name": FEDERATION, "title": TITLE, "cohort_tags": tags})
+
+    def key(holder: str, role: str) -> str:
+        made = admin.post(f"/{FEDERATION}/keys", {"holder": holder, "role": role})
+        return str(made["key"])
+
+    keys = Keys(key(OWNER, "owner"), key(VALIDATOR, "validator"), key("FedAvg server", "ingest"))
+    admin.close()
+    return keys
+
+
 class Play:
     """The federation's people and its FL server, and what they do week by week."""
 
@@ -115,34 +140,20 @@ class Play:
         stages: summary.Stages,
         year: Year,
         service: Service,
+        keys: Keys,
     ) -> None:
         self.options, self.story, self.stages, self.year = options, story, stages, year
-        admin = Person(service, "admin", service.admin_key)
-        admin.post(
-            "",
-            {
-                "name": FEDERATION,
-                "title": "Flights from New York, 2013",
-                "cohort_tags": {COHORT_TAG: list(COHORTS)},
-            },
-        )
-
-        def joins(name: str, role: str) -> Person:
-            made = admin.post(f"/{FEDERATION}/keys", {"holder": name, "role": role})
-            return Person(service, name, made["key"])
-
-        self.owner = joins(OWNER, "owner")
-        self.validator = joins(VALIDATOR, "validator")
+        self.owner = Person(service, OWNER, keys.owner)
+        self.validator = Person(service, VALIDATOR, keys.validator)
         self.server = FlServer(
             year=year,
             url=service.url,
-            api_key=joins("FedAvg server", "ingest").key,
+            api_key=keys.ingest,
             spool=service.data_dir / "fl-server-spool",
             pseudonyms=Pseudonyms(pseudonym_key(options.seed)),
             seed=options.seed,
         )
         self.known_incidents: set[str] = set()
-        admin.close()
 
     def close(self) -> None:
         """Disconnect everybody."""
@@ -152,6 +163,18 @@ class Play:
 
     def whole_year(self) -> None:
         """Train, serve every week, and tell how it went."""
+        served = self.begin()
+        first = served.champion
+        with self.story.progress:
+            task = self.story.progress.add_task("2013, week by week", total=len(WEEKS))
+            self.story.progress.advance(task, len(REFERENCE_WEEKS))
+            for week in WEEKS[len(REFERENCE_WEEKS) :]:
+                self.week(week, served)
+                self.story.progress.advance(task)
+        self._tell_the_end(first, served)
+
+    def begin(self) -> Served:
+        """Train the first version; it becomes champion."""
         with self.stages.stage("train"):
             first = self.server.train_first(REFERENCE_WEEKS)
             self._settle(self.owner.get(f"/{FEDERATION}/rounds", limit=1)[0]["id"])
@@ -159,16 +182,10 @@ class Play:
             f"weeks 0 to {REFERENCE_WEEKS[-1]}: version {first} trained by FedAvg over"
             " 16 carriers; these weeks are its reference"
         )
-        served = Served(first, reigns=[(first, REFERENCE_WEEKS[-1] + 1)])
-        with self.story.progress:
-            task = self.story.progress.add_task("2013, week by week", total=len(WEEKS))
-            self.story.progress.advance(task, len(REFERENCE_WEEKS))
-            for week in WEEKS[len(REFERENCE_WEEKS) :]:
-                self._week(week, served)
-                self.story.progress.advance(task)
-        self._tell_the_end(first, served)
+        return Served(first, reigns=[(first, REFERENCE_WEEKS[-1] + 1)])
 
-    def _week(self, week: int, served: Served) -> None:
+    def week(self, week: int, served: Served) -> None:
+        """Serve a week; then retrain, if that is asked for, or decide on what was retrained."""
         with self.stages.stage("serve and evaluate"):
             receipt = self.server.serve(week, served.champion, served.beside)
             self._settle(receipt.round_id)

@@ -1,6 +1,6 @@
 """`vigie federations`: found a federation and hand out keys, on the machine itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -26,12 +26,26 @@ def create(
     name: Annotated[str, typer.Argument(help="Short name, used in addresses.")],
     title: Annotated[str, typer.Option(help="Name for people.")] = "",
     min_cohort_size: Annotated[int, typer.Option(help="Smallest cohort ever shown.")] = 3,
+    cohorts: Annotated[
+        list[str] | None,
+        typer.Option("--cohorts", help="A tag that clients may carry, and its values. Repeatable."),
+    ] = None,
 ) -> None:
     """Found a federation.
 
-    Example: vigie federations create hospitals --title "Hospitals of the north"
+    Example: vigie federations create hospitals --title "Hospitals" --cohorts region=north,south
     """
-    body = FederationIn(name=name, title=title or name, min_cohort_size=min_cohort_size)
+    try:
+        body = FederationIn(
+            name=name,
+            title=title or name,
+            min_cohort_size=min_cohort_size,
+            cohort_tags=_tags(cohorts or ()),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise typer.BadParameter(f"{where}: {first['msg']}") from error
     database = Database(settings().database)
     try:
         with database.session_scope() as session:
@@ -115,6 +129,17 @@ def _federation(name: str) -> Iterator[tuple[Session, Federation]]:
         raise typer.BadParameter(error.message) from error
     finally:
         database.dispose()
+
+
+def _tags(options: Iterable[str]) -> dict[str, list[str]]:
+    """`region=north,south` as a tag and its values."""
+    tags = {}
+    for option in options:
+        tag, equals, values = option.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"--cohorts {option}: write it as tag=value,value")
+        tags[tag] = values.split(",")
+    return tags
 
 
 def _named(session: Session, name: str) -> Federation:

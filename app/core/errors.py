@@ -77,3 +77,10 @@ class IllegalTransitionError(DomainError):
         ways = ", ".join(allowed) or "stay: this state is final"
         super().__init__(f"The {what} is {current}: it cannot become {target}, only {ways}.")
         self.current, self.target = current, target
+
+
+class BackupError(DomainError):
+    """A backup could not be written or put back; nothing has changed."""
+
+    code = "backup_failed"
+    kind = ErrorKind.CONFLICT

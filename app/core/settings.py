@@ -148,8 +148,10 @@ def _with_password(url: str, file: Path | None) -> str:
     """The address with the password from the file in it."""
     if file is None:
         return url
-    password = file.read_text().strip()
-    return make_url(url).set(password=password).render_as_string(hide_password=False)
+    told, password = make_url(url), file.read_text().strip()
+    # Redis's address has no user, and a password without even an empty one would be left out.
+    whole = told.set(username=told.username or "", password=password)
+    return whole.render_as_string(hide_password=False)
 
 
 @lru_cache

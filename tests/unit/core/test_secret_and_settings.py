@@ -52,3 +52,18 @@ def test_the_default_profile_is_embedded_in_the_data_folder(tmp_path: Path) -> N
 def test_cookies_are_secure_where_people_come_by_https() -> None:
     assert Settings(public_url="https://vigie.example").cookies_are_secure
     assert not Settings(public_url="http://127.0.0.1:8000").cookies_are_secure
+
+
+@pytest.mark.parametrize(
+    ("address", "whole"),
+    [
+        ("redis://redis:6379/0", "redis://:a-b@redis:6379/0"),  # no user, as Redis has none
+        ("redis://vigie@redis:6379/0", "redis://vigie:a-b@redis:6379/0"),
+    ],
+)
+def test_a_password_from_a_file_gets_into_the_brokers_address(
+    address: str, whole: str, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("a-b\n")
+    settings = Settings(broker_url=address, broker_password_file=tmp_path / "password")
+    assert settings.broker == whole

@@ -1,10 +1,14 @@
 """The compose file's structure: no container engine is needed to see most mistakes in it."""
 
+import copy
 import ipaddress
+import json
 import re
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from app.core.settings import Settings
@@ -29,11 +33,38 @@ KEPT_APART = [
     ("beat", "postgres"), ("mlflow", "redis"),
 ]  # fmt: skip
 
+# The Compose Specification's own schema of 2026-06-23 (Apache-2.0, by the specification's authors).
+SCHEMA = jsonschema_rs.validator_for(
+    json.loads((Path(__file__).parent / "compose-spec.json").read_text())
+)
+
 each_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES.keys())
 
 
 def test_every_part_of_the_full_profile_is_there() -> None:
     assert set(SERVICES) == PARTS
+
+
+def test_the_file_is_of_the_specifications_schema() -> None:
+    assert [f"{list(error.instance_path)}: {error}" for error in SCHEMA.iter_errors(COMPOSE)] == []
+
+
+@pytest.mark.parametrize(
+    ("where", "wrong"),
+    [
+        (("services", "api"), {"dependson": []}),
+        (("services", "api", "healthcheck"), {"tests": []}),
+        (("services", "api", "deploy", "resources", "limits"), {"ram": "1G"}),
+        (("services", "api"), {"read_only": []}),
+    ],
+)
+def test_the_schema_finds_what_is_misspelt(where: tuple[str, ...], wrong: dict[str, Any]) -> None:
+    spoiled = copy.deepcopy(COMPOSE)
+    inner = spoiled
+    for name in where:
+        inner = inner[name]
+    inner.update(wrong)
+    assert not SCHEMA.is_valid(spoiled)
 
 
 @each_service
@@ -108,7 +139,7 @@ def test_every_secret_that_is_read_is_declared_and_mounted(service: dict[str, An
 def test_no_secret_is_written_down(service: dict[str, Any]) -> None:
     for name, value in service.get("environment", {}).items():
         if re.search(r"PASSWORD|SECRET|TOKEN|KEY", name):
-            assert value.startswith("/run/secrets/")
+            assert value.startswith(("/run/secrets/", "/var/lib/vigie/keys/"))
         assert not re.search(r"://[^/@]*:[^/@]*@", str(value)), f"{name} holds a password"
 
 

@@ -48,10 +48,10 @@ def test_named_commands_exist(path: Path) -> None:
 
 @every_page
 def test_named_make_targets_exist(path: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", page("Makefile"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", page("Makefile"), re.MULTILINE))
     text = path.read_text()
     shown = "\n".join(code_blocks(text, "sh", "bash")) + "\n".join(re.findall("`[^`]+`", text))
-    named = set(re.findall(r"(?:^|[`&;] ?)make (?:[A-Z]+=\S+ )*([a-z]+)", shown, re.MULTILINE))
+    named = set(re.findall(r"(?:^|[`&;] ?)make (?:[A-Z]+=\S+ )*([a-z-]+)", shown, re.MULTILINE))
     assert named <= targets
 
 
