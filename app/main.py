@@ -21,7 +21,6 @@ from app.core.settings import Settings
 from app.core.settings import settings as read_settings
 from app.drift import figures as judging_figures
 from app.drift.progress_router import router as progress
-from app.drift.report_router import router as reports
 from app.drift.router import router as drift
 from app.federations.router import router as federations
 from app.incidents import figures
@@ -31,6 +30,7 @@ from app.people.router import router as people
 from app.registry.inventory_router import router as inventory
 from app.registry.router import router as registry
 from app.registry.weights_router import router as weights
+from app.reports.router import router as reports
 from app.retraining.router import router as retraining
 from app.retraining.waiting import Waiters
 from app.rounds import service as round_service

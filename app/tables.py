@@ -9,6 +9,7 @@ import app.federations.tables
 import app.incidents.tables
 import app.people.tables
 import app.registry.tables
+import app.reports.tables
 import app.retraining.tables
 import app.rounds.tables  # noqa: F401
 

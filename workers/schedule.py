@@ -16,6 +16,7 @@ from app.core.settings import Settings
     REMIND_OF_REVIEWS,
     ASK_BY_CALENDAR,
     REFRESH_CARDS,
+    MAKE_REPORTS,
 ) = (
     "periodic.sweep",
     "periodic.release_leases",
@@ -28,11 +29,12 @@ from app.core.settings import Settings
     "periodic.remind_of_reviews",
     "periodic.ask_by_calendar",
     "periodic.refresh_cards",
+    "periodic.make_reports",
 )
 LEASE_CHECK_SECONDS, ALERT_REPEAT_SECONDS = 10.0, 60.0
 ROUND_CHECK_SECONDS, RETENTION_SECONDS = 10.0, 3600.0
 OVERDUE_SECONDS, CATCH_UP_SECONDS, CALENDAR_SECONDS = 2.0, 30.0, 60.0
-REVIEW_SECONDS, CARD_SECONDS = 600.0, 3600.0
+REVIEW_SECONDS, CARD_SECONDS, REPORT_SECONDS = 600.0, 3600.0, 60.0
 RECONCILE_SECONDS = 20.0  # what was changed in MLflow is to be noticed within a minute
 
 
@@ -52,5 +54,6 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
             (REMIND_OF_REVIEWS, REVIEW_SECONDS),
             (ASK_BY_CALENDAR, CALENDAR_SECONDS),
             (REFRESH_CARDS, CARD_SECONDS),
+            (MAKE_REPORTS, REPORT_SECONDS),
         )
     }

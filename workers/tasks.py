@@ -13,7 +13,7 @@ from app.core.database import Database, database
 from app.core.outbox import MAX_IN_FLIGHT, Delivery
 from app.core.pressure import MEBIBYTE
 from app.core.settings import settings
-from app.drift import reporting, retention, shards
+from app.drift import retention, shards
 from app.incidents import aftermath, delivery, governance, notices, oncall, proposals
 from app.incidents import service as incidents
 from app.incidents.alertmanager import post_alerts
@@ -38,6 +38,9 @@ from app.registry import service as registry
 from app.registry.mlflow_registry import MlflowRegistry
 from app.registry.mlflow_runs import MlflowRuns
 from app.registry.outages import is_outage
+from app.reports import artifacts, building
+from app.reports import scheduling as report_schedule
+from app.reports import service as reports
 from app.retraining import service as retraining
 from app.rounds import service as rounds
 from workers.app import app
@@ -51,6 +54,7 @@ from workers.schedule import (
     CATCH_UP,
     CLOSE_ROUNDS,
     FORGET_RECORDS,
+    MAKE_REPORTS,
     RECONCILE,
     REFRESH_CARDS,
     RELEASE_LEASES,
@@ -67,7 +71,9 @@ Result = TypeVar("Result")
 LANES = Lanes()
 MLFLOW_LANE = Lanes(most_lanes=1, most_waiting=MAX_IN_FLIGHT)
 MLFLOW = Gate(
-    "mlflow", is_outage, (*reconciling.CHANGES_ALIASES, training_runs.LOG, mirroring.LOG_CARD)
+    "mlflow",
+    is_outage,
+    (*reconciling.CHANGES_ALIASES, training_runs.LOG, mirroring.LOG_CARD, artifacts.LOG),
 )
 STORES = Gate("weights", lambda _error: False, (versions.CHECK_WEIGHTS,))
 RECONCILIATION = uuid4()  # one at a time waits in the lane
@@ -160,10 +166,16 @@ EFFECTS: dict[str, Effect] = {
         ),
         LANES,
     ),
-    reporting.BUILD: External(
-        reporting.prepare,
-        lambda work: reporting.perform(work, settings().reports_dir),
-        reporting.record,
+    reports.BUILD: External(
+        building.prepare,
+        lambda work: building.perform(work, settings().reports_dir),
+        building.record,
+    ),
+    artifacts.LOG: _in_mlflow(
+        lambda session, report_id: artifacts.prepare(session, report_id, settings().reports_dir),
+        artifacts.perform,
+        artifacts.record,
+        _runs,
     ),
 }
 
@@ -272,6 +284,14 @@ def refresh_cards() -> None:
     """Have the model cards in MLflow brought up to date."""
     with _database().session_scope() as session:
         cards.refresh(session)
+
+
+@app.task(name=MAKE_REPORTS)
+def make_reports() -> None:
+    """Ask for the reports of the periods that have closed."""
+    with _database().session_scope() as session:
+        report_schedule.ask_for_closed(session)
+    sweep()
 
 
 @worker_shutdown.connect

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Response
-from fastapi.responses import FileResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 
-from app.console import governing, members, models, promotions
+from app.console import governing, members, models, promotions, reports
 from app.console import retraining as retraining_forms
 from app.console.access import Visitor, form_of, reader
 from app.console.account import router as account
@@ -23,9 +23,8 @@ from app.console.routes import SEE_OTHER, ConsoleRoute
 from app.console.sign_in import router as sign_in
 from app.core import clock
 from app.core.errors import NotFoundError
-from app.core.http import ReadSession, SettingsDep, WriteSession
+from app.core.http import ReadSession, WriteSession
 from app.core.ids import Slug
-from app.drift import report_router
 from app.federations.roles import Permission
 from app.incidents import accepting, proposals, silences
 from app.incidents import service as incidents
@@ -75,22 +74,6 @@ def show_round(federation: Slug, round_id: UUID, visitor: Reader, session: ReadS
     row = visitor.federation(session, federation)
     round_ = rounds.get(session, row.id, round_id)
     return page("round.html", visitor=visitor, it=round_page(session, visitor, row, round_))
-
-
-@router.get("/f/{federation}/rounds/{round_id}/report")
-def show_report(
-    federation: Slug,
-    round_id: UUID,
-    visitor: Reader,
-    session: WriteSession,
-    settings: SettingsDep,
-) -> Response:
-    """The Evidently report of a round; the first look has it built."""
-    row = visitor.federation(session, federation)
-    built = report_router.built(session, row, round_id, visitor.name, settings.reports_dir)
-    if built is None:
-        return page("building.html", 202, visitor=visitor)
-    return FileResponse(built, media_type="text/html", headers=report_router.PAGE_HEADERS)
 
 
 @router.get("/f/{federation}/incidents/{incident_id}")
@@ -213,6 +196,7 @@ router.include_router(governing.router)
 router.include_router(members.router)
 router.include_router(models.router)
 router.include_router(promotions.router)
+router.include_router(reports.router)
 router.include_router(retraining_forms.router)
 
 

@@ -1,6 +1,6 @@
 """All queries on references and verdicts."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -168,6 +168,14 @@ def evaluation_of(session: Session, round_id: UUID) -> Evaluation | None:
         Evaluation.round_id == round_id, col(Evaluation.superseded_at).is_(None)
     )
     return session.exec(query).first()
+
+
+def inputs_of(session: Session, round_ids: Collection[UUID]) -> dict[UUID, str]:
+    """By round, the hash of what it is judged from at present; those not judged are left out."""
+    query = select(Evaluation.round_id, Evaluation.inputs_sha256).where(
+        col(Evaluation.round_id).in_(round_ids), col(Evaluation.superseded_at).is_(None)
+    )
+    return dict(session.exec(query).all())
 
 
 def evaluation_with_id(session: Session, evaluation_id: UUID) -> Evaluation | None:
@@ -366,6 +374,13 @@ def replace_subject_rows(session: Session, round_id: UUID, rows: Iterable[RoundS
     session.exec(delete(RoundSubject).where(col(RoundSubject.round_id) == round_id))
     session.add_all(rows)
     session.flush()
+
+
+def subject_rows(session: Session, round_ids: Collection[UUID]) -> list[RoundSubject]:
+    """What dashboards read of these rounds, oldest first."""
+    query = select(RoundSubject).where(col(RoundSubject.round_id).in_(round_ids))
+    order = RoundSubject.global_step, RoundSubject.received_at, RoundSubject.round_id
+    return list(session.exec(query.order_by(*(col(column) for column in order))))
 
 
 def ended_by_state(session: Session) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """Decisions on drift: judge a round, keep its verdicts, answer for them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from uuid import UUID
 
 from sqlmodel import Session
@@ -23,13 +23,15 @@ from app.drift.references import (
     freeze_newest,
     hold,
 )
-from app.drift.tables import Evaluation, Reference, Verdict
+from app.drift.subject_rows import OUTCOMES
+from app.drift.tables import Evaluation, Reference, RoundSubject, Verdict
 from app.drift.verdicts import gravest_of_clients, of_clients
 from app.federations import service as federations
 from app.rounds import service as rounds
 from app.rounds.tables import Round
 
 __all__ = [
+    "OUTCOMES",
     "Acceptance",
     "Series",
     "Timeline",
@@ -53,6 +55,16 @@ __all__ = [
 def evaluation_of(session: Session, round_id: UUID) -> Evaluation | None:
     """How a round is judged at present; None if it is not."""
     return repository.evaluation_of(session, round_id)
+
+
+def inputs_of(session: Session, round_ids: Collection[UUID]) -> dict[UUID, str]:
+    """By round, the hash of what it is judged from at present; those not judged are left out."""
+    return repository.inputs_of(session, round_ids)
+
+
+def subject_rows(session: Session, round_ids: Collection[UUID]) -> list[RoundSubject]:
+    """What the verdicts on these rounds say of each subject in each shown scope, oldest first."""
+    return repository.subject_rows(session, round_ids)
 
 
 def evaluation_to_conclude(session: Session, evaluation_id: UUID) -> Evaluation | None:
@@ -140,6 +152,13 @@ def every_reference(session: Session, federation_id: UUID) -> list[Reference]:
     """All references of a federation, oldest first."""
     found = repository.every_reference(session, federation_id)
     return sorted(found, key=lambda one: one.frozen_at)
+
+
+def reference_in_force(
+    session: Session, federation_id: UUID, model: str, version: str
+) -> Reference | None:
+    """The newest reference of a version that was not retired."""
+    return repository.reference_in_force(session, federation_id, model, version)
 
 
 def reference_of(session: Session, federation_id: UUID, reference_id: UUID) -> Reference:

@@ -1,4 +1,4 @@
-"""References, verdicts and reports: what a round was judged against, and the answers."""
+"""References and verdicts: what a round was judged against, and the answers."""
 
 from datetime import datetime
 from typing import Any
@@ -245,19 +245,3 @@ class Explanation(SQLModel, table=True):
     sentence: str
     explained: dict[str, Any] = Field(sa_type=Json)
     clients: list[dict[str, Any]] = Field(default_factory=list, sa_type=Json)
-
-
-class Report(SQLModel, table=True):
-    """An Evidently report of one round: asked for once, built by a worker, kept as a file."""
-
-    __tablename__ = "reports"
-    __table_args__ = (CheckConstraint("state IN ('building', 'ready', 'failed')", name="state"),)
-
-    id: UUID = Field(default_factory=new_id, primary_key=True)
-    federation_id: UUID = Field(foreign_key="federations.id")
-    round_id: UUID = Field(foreign_key="rounds.id", unique=True)
-    state: str = "building"
-    path: str | None = None  # relative to the reports folder
-    error: str | None = None
-    asked_at: datetime = Field(sa_type=Utc)
-    built_at: datetime | None = Field(default=None, sa_type=Utc)

@@ -137,7 +137,7 @@ def links_of(incident: Incident, federation: str, settings: Settings) -> dict[st
     home = home_of(federation, settings)
     links = {
         "Incident": f"{home}/incidents/{incident.id}",
-        "Report": f"{home}/rounds/{incident.opened_round}/report",
+        "Report": f"{home}/incidents/{incident.id}/report",
     }
     if settings.dashboard_url is not None:
         links["Dashboard"] = f"{settings.dashboard_url}?var-federation={federation}"

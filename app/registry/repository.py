@@ -37,6 +37,11 @@ def model_with_id(session: Session, model_id: UUID) -> Model:
     return session.exec(select(Model).where(Model.id == model_id)).one()
 
 
+def model_if_any(session: Session, model_id: UUID) -> Model | None:
+    """A model by id alone."""
+    return session.get(Model, model_id)
+
+
 def insert_model(session: Session, model: Model) -> bool:
     """Insert a model; False, and nothing done, when another transaction was first."""
     return insert_unless_there(session, model)

@@ -38,11 +38,14 @@ from app.registry.shadow import ask_for_watch, shadow
 from app.registry.showing import shown
 from app.registry.splitting import cohort_proposals
 from app.registry.versions import (
+    champion_before,
     ensure_model,
     model_named,
+    model_with_id,
     models_of,
     register,
     version_named,
+    version_with_id,
     versions_of,
 )
 
@@ -51,6 +54,7 @@ __all__ = [
     "approve",
     "ask_for_watch",
     "card_of",
+    "champion_before",
     "cohort_proposals",
     "comment",
     "comments_of",
@@ -72,6 +76,7 @@ __all__ = [
     "missing_of",
     "model_named",
     "model_of",
+    "model_with_id",
     "models_of",
     "overdue_entry",
     "promotion_with_id",
@@ -87,5 +92,6 @@ __all__ = [
     "shown",
     "submit",
     "version_named",
+    "version_with_id",
     "versions_of",
 ]

@@ -52,6 +52,40 @@ def model_named(session: Session, federation_id: UUID, name: str) -> Model:
     return found
 
 
+def model_with_id(session: Session, federation_id: UUID, model_id: UUID) -> Model:
+    """The federation's model by id.
+
+    Raises:
+        NotFoundError: if it has none.
+    """
+    found = repository.model_if_any(session, model_id)
+    if found is None or found.federation_id != federation_id:
+        raise NotFoundError("model", model_id)
+    return found
+
+
+def version_with_id(
+    session: Session, federation_id: UUID, version_id: UUID
+) -> tuple[ModelVersion, Model]:
+    """The federation's version by id, with its model.
+
+    Raises:
+        NotFoundError: if it has none.
+    """
+    found = repository.version_with_id(session, version_id)
+    if found is None or found.federation_id != federation_id:
+        raise NotFoundError("version", version_id)
+    return found, repository.model_with_id(session, found.model_id)
+
+
+def champion_before(session: Session, model: Model) -> str | None:
+    """Whose place a model's champion took; None for its first."""
+    if model.champion is None:
+        return None
+    promotion = repository.applied_last(session, model, model.champion)
+    return None if promotion is None else promotion.champion
+
+
 def models_of(session: Session, federation_id: UUID) -> list[Model]:
     """A federation's models, by name."""
     return repository.models_of(session, federation_id)

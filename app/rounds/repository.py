@@ -130,6 +130,21 @@ def between(
     return list(session.exec(query.order_by(*newest_first).limit(limit)))
 
 
+def received_between(
+    session: Session, federation_id: UUID, model: str, since: datetime, until: datetime
+) -> list[Round]:
+    """A model's measured rounds that came from a time on and before another, in order."""
+    query = select(Round).where(
+        Round.federation_id == federation_id,
+        Round.model == model,
+        col(Round.phase).in_(MEASURED),
+        col(Round.state).in_(WHOLE),
+        Round.received_at >= since,
+        Round.received_at < until,
+    )
+    return list(session.exec(query.order_by(*IN_ORDER)))
+
+
 def newest_in_phase(
     session: Session, federation_id: UUID, model: str, phase: str, limit: int
 ) -> list[Round]:

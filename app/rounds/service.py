@@ -113,6 +113,13 @@ def between(
     return repository.between(session, federation_id, model, version, (after, before), limit)
 
 
+def received_between(
+    session: Session, federation_id: UUID, model: str, since: datetime, until: datetime
+) -> list[Round]:
+    """A model's measured rounds that came from a time on and before another, in order."""
+    return repository.received_between(session, federation_id, model, since, until)
+
+
 def newest_fits(session: Session, round_: Round, limit: int) -> list[Round]:
     """The newest `fit` rounds of a round's version before it, oldest first."""
     steps, phases = (-1, round_.global_step + 1), (Phase.FIT.value,)

@@ -204,7 +204,7 @@ def test_alertmanager_gets_an_alert_and_its_end(
     assert alert["generatorURL"] == f"{home}/incidents/{incident.id}"
     assert "Drift in label:late since step 23" in alert["annotations"]["summary"]
     assert alert["annotations"]["runbook_url"].endswith("/runbooks/concept.md")
-    assert alert["annotations"]["report_url"] == f"{home}/rounds/{incident.opened_round}/report"
+    assert alert["annotations"]["report_url"] == f"{home}/incidents/{incident.id}/report"
     assert datetime.fromisoformat(alert["startsAt"]) == incident.opened_at
     assert "endsAt" not in alert
     resolve(database, federation)

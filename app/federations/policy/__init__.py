@@ -15,6 +15,7 @@ from app.federations.policy.part import PolicyPart, Severity
 from app.federations.policy.promotion import ApprovalPolicy, PromotionPolicy
 from app.federations.policy.references import ReferencePolicy, ReferenceWindow
 from app.federations.policy.registry import RegistryPolicy
+from app.federations.policy.reports import ReportPolicy
 from app.federations.policy.retraining import RetrainingPolicy
 from app.federations.policy.subjects import ResolvedSubject, SubjectPolicy
 
@@ -35,6 +36,7 @@ __all__ = [
     "ReferencePolicy",
     "ReferenceWindow",
     "RegistryPolicy",
+    "ReportPolicy",
     "ResolvedSubject",
     "RetrainingPolicy",
     "Severity",

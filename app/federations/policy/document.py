@@ -15,6 +15,7 @@ from app.federations.policy.part import Fault, PolicyPart, refuse
 from app.federations.policy.promotion import PromotionPolicy
 from app.federations.policy.references import ReferencePolicy
 from app.federations.policy.registry import RegistryPolicy
+from app.federations.policy.reports import ReportPolicy
 from app.federations.policy.retraining import RetrainingPolicy
 
 
@@ -30,6 +31,7 @@ class Policy(PolicyPart):
     canary: CanaryPolicy = CanaryPolicy()
     registry: RegistryPolicy = RegistryPolicy()
     promotion: PromotionPolicy = PromotionPolicy()
+    reports: ReportPolicy = ReportPolicy()
 
     @model_validator(mode="after")
     def _no_overlap(self) -> "Policy":

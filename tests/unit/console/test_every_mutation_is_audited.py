@@ -47,6 +47,12 @@ ELSEWHERE = {
         "POST HERE/retrain-requests/{request_id}/approve",
         "POST HERE/retrain-requests/{request_id}/roll-back",
     },
+    "reports/test_asking": {
+        "POST HERE/rounds/{round_id}/report",
+        "POST HERE/incidents/{incident_id}/report",
+        "POST HERE/models/{model}/versions/{version}/report",
+        "POST HERE/promotions/{promotion_id}/report",
+    },
     "retraining/test_outcomes": {"POST HERE/retrain-requests/{request_id}/allow-again"},
 }
 CHANGE_NOTHING = {"POST /v1/federations/{federation}/policy/check"}

@@ -81,4 +81,4 @@ def _builds(database: Database) -> list[OutboxRow]:
 
 
 def _rows(session: Session) -> list[OutboxRow]:
-    return list(session.exec(select(OutboxRow).where(col(OutboxRow.task) == "drift.build_report")))
+    return list(session.exec(select(OutboxRow).where(col(OutboxRow.task) == "reports.build")))

@@ -144,7 +144,7 @@ def test_a_message_says_what_where_since_when_how_sure_why_and_what_next(
         update={"public_url": "https://v.example/", "dashboard_url": "https://g.example/d/vigie"}
     )
     with clock.using(lambda: AT):
-        round_ = story.push(23, verdict(minimum_detectable_effect=0.02), *at_clients(2, 3))
+        story.push(23, verdict(minimum_detectable_effect=0.02), *at_clients(2, 3))
     incident = story.only_incident()
     telling = told_of(incident, Event.OPENED, "flights", settings)
     assert telling.title == f"[warning] {incident.title}"
@@ -157,7 +157,7 @@ def test_a_message_says_what_where_since_when_how_sure_why_and_what_next(
         f"Likely cause: {CAUSES['concept']}",
         f"Next: {NEXT_STEPS['concept']}",
         f"Incident: https://v.example/f/flights/incidents/{incident.id}",
-        f"Report: https://v.example/f/flights/rounds/{round_.id}/report",
+        f"Report: https://v.example/f/flights/incidents/{incident.id}/report",
         "Dashboard: https://g.example/d/vigie?var-federation=flights",
         f"Runbook: {settings.runbook_url}/concept.md",
     ]

@@ -4,7 +4,7 @@ from app.core.errors import DomainError, ErrorKind
 
 
 class ReportFailedError(DomainError):
-    """The report of a round could not be built."""
+    """The report could not be built."""
 
     code = "report_failed"
     kind = ErrorKind.CONFLICT
@@ -21,3 +21,10 @@ class RoundNotJudgedError(DomainError):
 
     def __init__(self) -> None:
         super().__init__("The round was not judged yet; its report is built once it is.")
+
+
+class NothingToReportError(DomainError):
+    """There is nothing that the report could show; the message says what is missing."""
+
+    code = "nothing_to_report"
+    kind = ErrorKind.CONFLICT
