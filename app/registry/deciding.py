@@ -17,6 +17,7 @@ from app.registry.errors import (
     PromotionExpiredError,
     SeenEvidenceError,
 )
+from app.registry.integrity import check_integrity
 from app.registry.promotions import (
     NEXT,
     P,
@@ -27,6 +28,7 @@ from app.registry.promotions import (
     get_promotion,
     locked,
     move,
+    say,
 )
 from app.registry.tables import Model, Promotion, PromotionComment
 
@@ -55,12 +57,14 @@ def approve(
         PromotionExpiredError: if it waited for too long.
         EvidenceChangedError: if the evidence is not what was submitted.
         SeenEvidenceError: if the approver saw other evidence.
+        NotAsRegisteredError: if the candidate is not, or no longer, what was registered.
         AlreadyApprovedError, NoVoteError: if the approval does not count.
     """
     model, promotion = locked(session, federation.id, promotion_id)
     approving.check_four_eyes(session, model, promotion, actor)
     approved = advance("promotion", NEXT, P(promotion.state), P.APPROVED)
     check_champion(session, model, promotion)
+    check_integrity(session, model, promotion.candidate)
     _check_evidence(promotion, evidence_sha256)
     missing = approving.add_approval(session, promotion, actor, role, reason)
     if missing:
@@ -128,17 +132,7 @@ def comment(
     session: Session, federation: Federation, promotion_id: UUID, actor: str, text: str
 ) -> PromotionComment:
     """Say something of a promotion, whatever its state."""
-    promotion = get_promotion(session, federation.id, promotion_id)
-    said = PromotionComment(
-        promotion_id=promotion.id,
-        federation_id=federation.id,
-        author=actor,
-        text=text,
-        at=clock.now(),
-    )
-    session.add(said)
-    audit_step(session, promotion, actor, "comment", {"text": text})
-    return said
+    return say(session, get_promotion(session, federation.id, promotion_id), actor, text)
 
 
 def comments_of(

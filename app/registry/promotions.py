@@ -29,7 +29,8 @@ from app.registry.errors import (
     NotTheAuthorError,
     OpenPromotionError,
 )
-from app.registry.tables import Model, Promotion, PromotionApproval
+from app.registry.integrity import check_integrity
+from app.registry.tables import Model, Promotion, PromotionApproval, PromotionComment
 from app.registry.versions import model_named, version_named
 
 
@@ -107,12 +108,14 @@ def submit(session: Session, federation: Federation, promotion_id: UUID, actor: 
     Raises:
         NotTheAuthorError: if somebody else drafted it.
         ChampionChangedError: if the champion is another version than at the draft.
+        NotAsRegisteredError: if the candidate is not what was registered.
     """
     model, promotion = locked(session, federation.id, promotion_id)
     if not same_person(actor, promotion.submitted_by):
         raise NotTheAuthorError(promotion.submitted_by)
     move(promotion, P.AWAITING_REVIEW)
     check_champion(session, model, promotion)
+    check_integrity(session, model, promotion.candidate)
     require(session, federation, model, promotion)
     hours = federations.policy_of(federation).promotion.expire_hours
     evidence = comparison(session, federation, model.name, promotion.candidate, promotion.cohort)
@@ -204,6 +207,20 @@ def audit_step(
         after=after,
         why=why,
     )
+
+
+def say(session: Session, promotion: Promotion, author: str, text: str) -> PromotionComment:
+    """Put a comment under a promotion."""
+    said = PromotionComment(
+        promotion_id=promotion.id,
+        federation_id=promotion.federation_id,
+        author=author,
+        text=text,
+        at=clock.now(),
+    )
+    session.add(said)
+    audit_step(session, promotion, author, "comment", {"text": text})
+    return said
 
 
 def move(promotion: Promotion, target: PromotionState) -> None:

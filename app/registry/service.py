@@ -11,6 +11,7 @@ from app.registry.deciding import (
     reject,
     roll_back,
 )
+from app.registry.integrity import faults_of
 from app.registry.inventory import (
     criticality_of,
     describe,
@@ -63,6 +64,7 @@ __all__ = [
     "draft_promotion",
     "ensure_model",
     "expire_due",
+    "faults_of",
     "get_promotion",
     "inventory_of",
     "inventory_of_model",

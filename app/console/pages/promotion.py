@@ -67,6 +67,7 @@ class PromotionPage:
     missing: Sequence[str]  # the roles whose approvals are still asked for
     comments: Sequence[PromotionComment]
     turn: Turn
+    faults: Sequence[str]  # why the candidate is not what was registered, while that matters
 
 
 def promotion_page(
@@ -79,6 +80,7 @@ def promotion_page(
     rows = _rows(evidence) if evidence else []
     approvals = registry.approvals_of(session, promotion)
     waits = promotion.state == "awaiting_review"
+    undecided = promotion.state in {"draft", "awaiting_review", "approved"}
     return PromotionPage(
         federation=federation,
         model=model.name,
@@ -92,6 +94,7 @@ def promotion_page(
         missing=registry.missing_of(promotion, approvals) if waits else [],
         comments=registry.comments_of(session, federation, promotion.id),
         turn=_turn(visitor, promotion, version, approvals),
+        faults=registry.faults_of(session, model, version) if undecided else [],
     )
 
 
