@@ -231,6 +231,7 @@ class ClustersOut(BaseModel):
     clusters: int
     rounds: int
     lasting_share: float = Field(description="Clients that stayed in theirs in the last rounds.")
+    lasting_rounds: int = Field(description="The newest rounds in a row in which nearly all did.")
     cohorts: list[CohortCluster]
 
 
@@ -242,6 +243,7 @@ class CohortProposal(BaseModel):
     champion: str
     candidate: str
     clients: int
+    rounds: int = Field(description="Canary rounds that measured the two.")
     gain: float = Field(description="Nats per example that the cohort gains.")
     lower: float
     upper: float

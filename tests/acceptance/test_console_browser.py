@@ -40,6 +40,7 @@ PATHS = {
         "/account",
         "federation",
         "model",
+        "cohorts",
         "inventory",
         "policy",
         "round",
