@@ -75,6 +75,9 @@ class Confusions(BaseModel):
     difference: list[list[float]] = Field(
         default_factory=list, description="Candidate less champion, as shares of the row's truth."
     )
+    labels: list[str] = Field(
+        default_factory=list, description="The classes' names, where the bin spec tells them."
+    )
 
 
 class LookOut(BaseModel):

@@ -17,7 +17,7 @@ from app.registry.evidence_schemas import (
     CohortProposal,
     CohortProposalsOut,
 )
-from app.registry.tables import Model
+from app.registry.tables import Model, Promotion
 from tests.unit.console.conftest import SignIn, form_token
 from tests.unit.console.world import MODEL, World
 
@@ -81,6 +81,22 @@ def test_the_candidates_page_says_why_it_cannot_be_promoted(sign_in: SignIn, wor
     assert "Reject" in text
     path, seen = f"{world.pages['promotion']}/approve", world.evidence_sha256
     assert post(grace, path, reason="better", evidence_sha256=seen)[0] == 409
+
+
+@pytest.mark.parametrize(("labels", "shown"), [(["on time", "late"], "late"), ([], "class 1")])
+def test_classes_have_their_names(
+    sign_in: SignIn, world: World, database: Database, labels: list[str], shown: str
+) -> None:
+    counts = [[600.0, 120.0], [240.0, 240.0]]
+    told = {"champion": counts, "candidate": counts, "difference": [[0.0, 0.0], [0.0, 0.0]]}
+    with database.session_scope() as session:
+        promotion = session.get(Promotion, world.promotion_id)
+        assert promotion is not None
+        confusion = told | ({"labels": labels} if labels else {})
+        promotion.evidence = promotion.evidence | {"confusion": confusion}
+    text = sign_in(Role.VIEWER).get(world.pages["promotion"]).text
+    assert f"called {shown}</th>" in text
+    assert f'<th scope="row">{shown}</th>' in text
 
 
 def test_without_a_deviation_the_page_says_nothing_of_it(sign_in: SignIn) -> None:
