@@ -29,14 +29,16 @@ class Actor(str):
     """The name of who acts, with the id of the person or key behind it.
 
     A name may be anybody's; `id` (`person:<id>` or `key:<id>`) is one person's or one key's.
+    `login` is the person's, of a key too where it is known whose that is.
     """
 
     id: str
+    login: str | None
 
-    def __new__(cls, name: str, actor_id: str) -> "Actor":
+    def __new__(cls, name: str, actor_id: str, login: str | None = None) -> "Actor":
         """A name that knows whose it is."""
         made = super().__new__(cls, name)
-        made.id = actor_id
+        made.id, made.login = actor_id, login
         return made
 
 

@@ -62,6 +62,9 @@ def key(
     federation: Annotated[str, typer.Argument(help="The federation's name.")],
     role: Annotated[Role, typer.Option(help="What the holder may do.")],
     holder: Annotated[str, typer.Option(help="Who holds it; decisions carry this name.")] = "",
+    login: Annotated[
+        str | None, typer.Option(help="What the person whose key it is signs in as.")
+    ] = None,
     days: Annotated[
         int | None, typer.Option(min=1, max=3650, help="How long it lasts; default: until revoked.")
     ] = None,
@@ -70,7 +73,7 @@ def key(
     database = Database(settings().database)
     try:
         with database.session_scope() as session:
-            body = KeyIn(holder=holder or role.value, role=role, expires_in_days=days)
+            body = KeyIn(holder=holder or role.value, role=role, expires_in_days=days, login=login)
             row = _named(session, federation)
             _, text = service.issue_key(session, row, body, ACTOR, settings().secret_key)
     except DomainError as error:

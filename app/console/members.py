@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Response
@@ -16,10 +16,9 @@ from app.core.http import ReadSession, SettingsDep, WriteSession
 from app.core.ids import Slug
 from app.federations import service as federations
 from app.federations.roles import Permission, Role
-from app.federations.schemas import Holder, KeyIn
+from app.federations.schemas import Holder, KeyIn, Login
 from app.federations.tables import ApiKey, Federation
 from app.people import roles, service
-from app.people.schemas import Login
 from app.people.tables import Membership
 
 router = APIRouter(
@@ -67,10 +66,12 @@ def issue_key(
     session: WriteSession,
     settings: SettingsDep,
     days: Days = "",
+    login: Annotated[Literal[""] | Login, Form()] = "",
 ) -> Response:
     """Issue a key; its text is on this page and nowhere else."""
     row = visitor.federation(session, federation)
-    body = KeyIn(holder=holder, role=role, expires_in_days=int(days) if days else None)
+    lasts = int(days) if days else None
+    body = KeyIn(holder=holder, role=role, expires_in_days=lasts, login=login or None)
     _, text = federations.issue_key(session, row, body, visitor.name, settings.secret_key)
     return _page(session, visitor, row, Secret(f"The key of {holder}", str(text)))
 

@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse
 
 from app.console.access import Visitor, form_of, reader
 from app.console.forms import Reason
+from app.console.pages.cohorts import cohorts_page
 from app.console.pages.model import model_page
 from app.console.rendering import page
 from app.console.routes import SEE_OTHER, ConsoleRoute
@@ -22,6 +23,7 @@ router = APIRouter(
 )
 
 Reader = Annotated[Visitor, Depends(reader)]
+Handler = Annotated[Visitor, Depends(form_of(Permission.HANDLE_INCIDENTS))]
 Reviewer = Annotated[Visitor, Depends(form_of(Permission.DECIDE_PROMOTIONS))]
 
 # A card is a page of its own, that goes into MLflow too, with its style within.
@@ -40,6 +42,13 @@ def show_model(federation: Slug, model: Slug, visitor: Reader, session: ReadSess
     return page("model.html", visitor=visitor, it=it)
 
 
+@router.get("/cohorts")
+def show_cohorts(federation: Slug, model: Slug, visitor: Reader, session: ReadSession) -> Response:
+    """Which cohorts have champions of their own, and which should."""
+    row = visitor.federation(session, federation)
+    return page("cohorts.html", visitor=visitor, it=cohorts_page(session, row, model))
+
+
 @router.get("/versions/{version}/card")
 def show_card(
     federation: Slug, model: Slug, version: Slug, visitor: Reader, session: ReadSession
@@ -48,6 +57,16 @@ def show_card(
     row = visitor.federation(session, federation)
     card = registry.card_of(session, row, model, version)
     return Response(as_html(card), media_type="text/html; charset=utf-8", headers=CARD_HEADERS)
+
+
+@router.post("/repair")
+def repair(
+    federation: Slug, model: Slug, reason: Reason, visitor: Handler, session: WriteSession
+) -> Response:
+    """Have what deviates in MLflow put right."""
+    row = visitor.federation(session, federation)
+    registry.repair(session, row, model, visitor.name, reason)
+    return RedirectResponse(f"/f/{federation}/models/{model}", SEE_OTHER)
 
 
 @router.post("/review")

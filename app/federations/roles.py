@@ -109,11 +109,13 @@ class Principal:
     role: Role
     federation_id: UUID | None
     is_person: bool = False
+    login: str | None = None  # the person's, of a key too where it is known whose that is
 
     @property
     def actor(self) -> Actor:
         """The name that goes onto decisions, with the id that the audit log keeps beside it."""
-        return Actor(self.holder, f"{'person' if self.is_person else 'key'}:{self.id}")
+        kind = "person" if self.is_person else "key"
+        return Actor(self.holder, f"{kind}:{self.id}", self.login)
 
     def may(self, permission: Permission) -> bool:
         """Whether the role has the permission (which federation is asked elsewhere)."""

@@ -94,10 +94,18 @@ class PolicyCheckOut(BaseModel):
     changes: list[PolicyChangeOut]
 
 
+# What somebody signs in as: lower case, so that nobody else's differs by case alone.
+Login = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@+-]{0,99}$")]
+
+
 class KeyIn(Body):
     """A new key."""
 
     holder: Holder = Field(description="Who holds it; decisions carry this name.", examples=["Ada"])
+    login: Login | None = Field(
+        default=None,
+        description="What the person whose key it is signs in as: decisions by it are theirs.",
+    )
     role: Role
     expires_in_days: int | None = Field(
         default=None, ge=1, le=3650, description="How long it opens anything; null: until revoked."
@@ -112,6 +120,7 @@ class KeyOut(BaseModel):
     id: UUID
     prefix: str
     holder: str
+    login: str | None
     role: Role
     created_at: datetime
     expires_at: datetime | None

@@ -202,6 +202,7 @@ def issue_key(
         digest=issued.digest,
         role=body.role.value,
         holder=body.holder,
+        login=body.login,
         created_at=clock.now(),
         expires_at=_expiry(body),
     )
@@ -238,7 +239,7 @@ def authenticate(session: Session, text: str, secret_key: bytes) -> Principal:
     row = repository.key_with_prefix(session, prefix) if prefix else None
     if row is None or not _opens(row) or not keys.matches(text, row.digest, secret_key):
         raise UnauthenticatedError
-    return Principal(row.id, row.holder, Role(row.role), row.federation_id)
+    return _principal(row)
 
 
 def principal_of_key(session: Session, key_id: UUID) -> Principal | None:
@@ -246,7 +247,11 @@ def principal_of_key(session: Session, key_id: UUID) -> Principal | None:
     row = repository.key_with_id(session, key_id)
     if row is None or not _opens(row):
         return None
-    return Principal(row.id, row.holder, Role(row.role), row.federation_id)
+    return _principal(row)
+
+
+def _principal(row: ApiKey) -> Principal:
+    return Principal(row.id, row.holder, Role(row.role), row.federation_id, login=row.login)
 
 
 def _opens(row: ApiKey) -> bool:
@@ -278,6 +283,7 @@ def _audit_key(session: Session, row: ApiKey, actor: str, action: str) -> None:
         federation_id=row.federation_id,
         after={
             "holder": row.holder,
+            "login": row.login,
             "role": row.role,
             "expires_at": expires,
             "revoked": row.revoked_at is not None,

@@ -58,6 +58,7 @@ class ApiKey(SQLModel, table=True):
     digest: str
     role: str
     holder: str
+    login: str | None = None  # of the person whose key it is, where that is known
     created_at: datetime = Field(sa_type=Utc)
     expires_at: datetime | None = Field(default=None, sa_type=Utc)
     revoked_at: datetime | None = Field(default=None, sa_type=Utc)

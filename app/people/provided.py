@@ -9,11 +9,10 @@ from sqlmodel import Session
 from app.core import clock
 from app.federations import service as federations
 from app.federations.roles import Role
-from app.federations.schemas import Holder
+from app.federations.schemas import Holder, Login
 from app.people import repository, roles, service
 from app.people.errors import LoginTakenError, NoRoleError, ProviderRefusedError
 from app.people.roles import Groups
-from app.people.schemas import Login
 from app.people.tables import Person
 
 PROVIDER = "identity provider"

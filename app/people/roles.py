@@ -47,7 +47,7 @@ def take(session: Session, login: str, federation_id: UUID | None, actor: str) -
 
 def set_groups(session: Session, person: Person, groups: Groups) -> None:
     """Make what the identity provider says of somebody's groups their roles, until it says else."""
-    actor = audit.Actor(person.name, f"person:{person.id}")
+    actor = audit.Actor(person.name, f"person:{person.id}", person.login)
     for row in repository.memberships_of(session, person.login):
         if row.source == PROVIDER and row.federation_id not in groups:
             _remove(session, row, actor)
@@ -66,7 +66,7 @@ def principals_of(session: Session, person: Person) -> list[Principal]:
     for row in repository.memberships_of(session, person.login):
         found.setdefault(row.federation_id, Role(row.role))
     return [
-        Principal(person.id, person.name, role, federation_id, is_person=True)
+        Principal(person.id, person.name, role, federation_id, is_person=True, login=person.login)
         for federation_id, role in found.items()
     ]
 

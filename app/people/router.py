@@ -8,11 +8,11 @@ from app.core.http import ReadSession, SettingsDep, WriteSession
 from app.core.settings import Settings
 from app.federations.dependencies import Access, in_federation, in_installation
 from app.federations.roles import Permission, Principal
+from app.federations.schemas import Login
 from app.people import roles, service
 from app.people.schemas import (
     InvitedOut,
     LinkOut,
-    Login,
     MembershipOut,
     PersonIn,
     PersonOut,

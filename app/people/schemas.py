@@ -1,16 +1,13 @@
 """API bodies of people and their roles."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.federations.roles import Role
-from app.federations.schemas import Body, Holder
-
-# What somebody signs in as: lower case, so that nobody else's differs by case alone.
-Login = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@+-]{0,99}$")]
+from app.federations.schemas import Body, Holder, Login
 
 
 class PersonIn(Body):

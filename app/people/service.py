@@ -124,7 +124,7 @@ def use_link(database: Database, token: str, password: str, secret_key: bytes) -
             raise LinkOverError
         session.delete(link)
         row = named(session, person.login)
-        _set_password(session, row, kept, audit.Actor(row.name, f"person:{row.id}"))
+        _set_password(session, row, kept, audit.Actor(row.name, f"person:{row.id}", row.login))
         lockout.forget(session, secret_key, row.login)
 
 
@@ -138,7 +138,7 @@ def change_password(database: Database, person: Person, new: str) -> None:
     kept = passwords.hashed(new)
     with database.session_scope() as session:
         row = named(session, person.login)
-        _set_password(session, row, kept, audit.Actor(row.name, f"person:{row.id}"))
+        _set_password(session, row, kept, audit.Actor(row.name, f"person:{row.id}", row.login))
 
 
 def disable(session: Session, login: str, actor: str) -> Person:

@@ -10,7 +10,8 @@ from app.federations.roles import Role
 from app.federations.tables import Federation
 from app.registry import repository
 from app.registry.criticality import Criticality
-from app.registry.errors import AlreadyApprovedError, FourEyesError, NoVoteError
+from app.registry.errors import AlreadyApprovedError, NoVoteError
+from app.registry.identity import identity_of, same_person
 from app.registry.inventory import criticality_of
 from app.registry.tables import Model, Promotion, PromotionApproval
 
@@ -40,7 +41,7 @@ def add_approval(
         NoVoteError: if no approval by this role is missing.
     """
     before = repository.approvals_of(session, promotion)
-    if any(same_person(one.actor, actor) for one in before):
+    if any(same_person(actor, one.actor, one.actor_id) for one in before):
         raise AlreadyApprovedError(actor)
     missing = missing_of(promotion, before)
     if role.value not in missing:
@@ -50,6 +51,7 @@ def add_approval(
         promotion_id=promotion.id,
         federation_id=promotion.federation_id,
         actor=actor,
+        actor_id=identity_of(actor),
         role=role.value,
         reason=reason,
         evidence_sha256=promotion.evidence_sha256,
@@ -64,18 +66,3 @@ def missing_of(promotion: Promotion, approvals: list[PromotionApproval]) -> list
     """The roles whose approvals are asked for and not given."""
     missing = Counter(promotion.required) - Counter(one.role for one in approvals)
     return sorted(missing.elements())
-
-
-def check_four_eyes(session: Session, model: Model, promotion: Promotion, actor: str) -> None:
-    """Raise FourEyesError for who submitted the promotion, or developed the candidate."""
-    candidate = repository.version_named(session, model, promotion.candidate)
-    assert candidate is not None  # a promotion is drafted of a version, and versions stay
-    if same_person(actor, promotion.submitted_by):
-        raise FourEyesError(actor, "submitted it")
-    if same_person(actor, candidate.registered_by):
-        raise FourEyesError(actor, "registered the candidate")
-
-
-def same_person(one: str, other: str) -> bool:
-    """Whether two names are one person's."""
-    return one.strip().casefold() == other.strip().casefold()

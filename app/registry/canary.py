@@ -102,7 +102,7 @@ def _compared(
     result = evidence.judged(found, policy)
     seen, outlook = evidence.difference(result), evidence.outlook(result)
     losing = evidence.losing(found, shown, policy)
-    edges = _score_edges(session, federation, found.rounds)
+    edges, labels = _counted_on(session, federation, found.rounds)
     rails = guardrails(found, result, losing, edges, own, policy)
     champion_measured, candidate_measured = evidence.measured(pairs) if len(pairs) else (None, None)
     return Comparison(
@@ -117,7 +117,7 @@ def _compared(
         candidate_measured=candidate_measured,
         difference=seen,
         agreement=pairs.agreement.sum(axis=0).tolist(),
-        confusion=evidence.confusion(pairs),
+        confusion=evidence.confusion(pairs, labels),
         cohorts=evidence.cohorts(found, shown, policy),
         history=evidence.history(result, found),
         guardrails=rails,
@@ -146,13 +146,13 @@ def _own_rounds(
     return own[-len(canaries) :] if canaries else []
 
 
-def _score_edges(
+def _counted_on(
     session: Session, federation: Federation, measured: Sequence[Round]
-) -> list[float] | None:
-    """The edges of the score histograms, where all rounds share them."""
+) -> tuple[list[float] | None, list[str]]:
+    """The edges of the score histograms and the labels, where all rounds share a bin spec."""
     named = {round_.bin_spec for round_ in measured}
     spec = named.pop() if len(named) == 1 else None
     if spec is None:
-        return None
-    edges: list[float] = bin_specs.get(session, federation, spec).document["score"]["edges"]
-    return edges
+        return None, []
+    document = bin_specs.get(session, federation, spec).document
+    return document["score"]["edges"], document.get("labels", [])

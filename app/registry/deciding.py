@@ -17,6 +17,9 @@ from app.registry.errors import (
     PromotionExpiredError,
     SeenEvidenceError,
 )
+from app.registry.four_eyes import check_four_eyes
+from app.registry.identity import identity_of
+from app.registry.integrity import check_integrity
 from app.registry.promotions import (
     NEXT,
     P,
@@ -27,6 +30,7 @@ from app.registry.promotions import (
     get_promotion,
     locked,
     move,
+    say,
 )
 from app.registry.tables import Model, Promotion, PromotionComment
 
@@ -50,17 +54,19 @@ def approve(
     `evidence_sha256` is that of the evidence that the approver saw.
 
     Raises:
-        FourEyesError: if the actor submitted it, or registered the candidate.
+        FourEyesError: if the actor submitted it, registered the candidate or develops the model.
         ChampionChangedError: if the champion is another version than the evidence is about.
         PromotionExpiredError: if it waited for too long.
         EvidenceChangedError: if the evidence is not what was submitted.
         SeenEvidenceError: if the approver saw other evidence.
+        NotAsRegisteredError: if the candidate is not, or no longer, what was registered.
         AlreadyApprovedError, NoVoteError: if the approval does not count.
     """
     model, promotion = locked(session, federation.id, promotion_id)
-    approving.check_four_eyes(session, model, promotion, actor)
+    check_four_eyes(session, model, promotion, actor)
     approved = advance("promotion", NEXT, P(promotion.state), P.APPROVED)
     check_champion(session, model, promotion)
+    check_integrity(session, model, promotion.candidate)
     _check_evidence(promotion, evidence_sha256)
     missing = approving.add_approval(session, promotion, actor, role, reason)
     if missing:
@@ -79,10 +85,10 @@ def reject(
     """Reject a promotion, or a draft that stands in the way of another.
 
     Raises:
-        FourEyesError: if the actor submitted it, or registered the candidate.
+        FourEyesError: if the actor submitted it, registered the candidate or develops the model.
     """
     model, promotion = locked(session, federation.id, promotion_id)
-    approving.check_four_eyes(session, model, promotion, actor)
+    check_four_eyes(session, model, promotion, actor)
     move(promotion, P.REJECTED)
     _decide(session, promotion, actor, reason, "reject")
     return promotion
@@ -128,17 +134,7 @@ def comment(
     session: Session, federation: Federation, promotion_id: UUID, actor: str, text: str
 ) -> PromotionComment:
     """Say something of a promotion, whatever its state."""
-    promotion = get_promotion(session, federation.id, promotion_id)
-    said = PromotionComment(
-        promotion_id=promotion.id,
-        federation_id=federation.id,
-        author=actor,
-        text=text,
-        at=clock.now(),
-    )
-    session.add(said)
-    audit_step(session, promotion, actor, "comment", {"text": text})
-    return said
+    return say(session, get_promotion(session, federation.id, promotion_id), actor, text)
 
 
 def comments_of(
@@ -159,7 +155,8 @@ def _check_evidence(promotion: Promotion, seen: str) -> None:
 
 
 def _decide(session: Session, promotion: Promotion, actor: str, reason: str, verb: str) -> None:
-    promotion.decided_by, promotion.decided_at = actor, clock.now()
+    promotion.decided_by, promotion.decided_by_id = actor, identity_of(actor)
+    promotion.decided_at = clock.now()
     promotion.reason = reason
     session.add(promotion)
     after = {"state": promotion.state, "evidence_sha256": promotion.evidence_sha256}

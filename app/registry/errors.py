@@ -1,5 +1,7 @@
 """What a version or a promotion can be refused for."""
 
+from collections.abc import Sequence
+
 from app.core.errors import DomainError, ErrorKind, FieldError
 
 
@@ -46,6 +48,19 @@ class ChampionChangedError(DomainError):
         super().__init__(
             f"This promotion stands on version {expected} being champion, and version {champion}"
             " is. Reject it, and draft one against the champion of today."
+        )
+
+
+class NotAsRegisteredError(DomainError):
+    """The candidate is not, or no longer, what was registered."""
+
+    code = "not_as_registered"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, version: str, faults: Sequence[str]) -> None:
+        super().__init__(
+            f"Version {version} is not as it was registered: {'; '.join(faults)}. Have MLflow"
+            " repaired, or send the right weights, and do this again; or reject the promotion."
         )
 
 

@@ -108,15 +108,21 @@ def outlook(result: CanaryComparison | None) -> OutlookOut | None:
     return OutlookOut(rounds_more=result.outlook.rounds_more, clients=result.outlook.clients)
 
 
-def confusion(pairs: Pairs) -> Confusions | None:
-    """Both versions' confusion matrices over all clients, and where they differ."""
+def confusion(pairs: Pairs, labels: Sequence[str]) -> Confusions | None:
+    """Both versions' confusion matrices over all clients, and where they differ.
+
+    `labels` are the classes' names; they are left out where there are not as many.
+    """
     if pairs.confusions is None or not len(pairs):
         return None
     total = pairs.confusions.sum(axis=0)
     truths = np.maximum(total.sum(axis=2, keepdims=True), 1.0)
     change = (total / truths)[1] - (total / truths)[0]
     return Confusions(
-        champion=total[0].tolist(), candidate=total[1].tolist(), difference=change.tolist()
+        champion=total[0].tolist(),
+        candidate=total[1].tolist(),
+        difference=change.tolist(),
+        labels=list(labels) if len(labels) == len(change) else [],
     )
 
 

@@ -75,6 +75,9 @@ class Confusions(BaseModel):
     difference: list[list[float]] = Field(
         default_factory=list, description="Candidate less champion, as shares of the row's truth."
     )
+    labels: list[str] = Field(
+        default_factory=list, description="The classes' names, where the bin spec tells them."
+    )
 
 
 class LookOut(BaseModel):
@@ -231,6 +234,7 @@ class ClustersOut(BaseModel):
     clusters: int
     rounds: int
     lasting_share: float = Field(description="Clients that stayed in theirs in the last rounds.")
+    lasting_rounds: int = Field(description="The newest rounds in a row in which nearly all did.")
     cohorts: list[CohortCluster]
 
 
@@ -242,6 +246,7 @@ class CohortProposal(BaseModel):
     champion: str
     candidate: str
     clients: int
+    rounds: int = Field(description="Canary rounds that measured the two.")
     gain: float = Field(description="Nats per example that the cohort gains.")
     lower: float
     upper: float

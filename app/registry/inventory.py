@@ -103,6 +103,12 @@ def criticality_of(session: Session, federation_id: UUID, model_name: str) -> Cr
     return None if entry is None else Criticality(entry.criticality)
 
 
+def developer_of(session: Session, model: Model) -> str | None:
+    """Who develops a model, as its entry names them; None while it has none."""
+    entry = inventory_repository.entry_of(session, model)
+    return None if entry is None else entry.developer
+
+
 def remind(session: Session) -> int:
     """Have people told of overdue reviews, again every week; return of how many."""
     at: datetime = clock.now()

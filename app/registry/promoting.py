@@ -14,8 +14,18 @@ from app.drift import service as drift
 from app.federations import service as federations
 from app.registry import mirroring, repository
 from app.registry.cohort_champions import crown
+from app.registry.errors import NotAsRegisteredError
+from app.registry.integrity import faults_of
 from app.registry.mirroring import Mirrored, Wanted
-from app.registry.promotions import NEXT, PromotionState, audit_step, champion_now, locked
+from app.registry.promotions import (
+    NEXT,
+    PromotionState,
+    audit_step,
+    champion_now,
+    locked,
+    move,
+    say,
+)
 from app.registry.tables import Model, Promotion
 
 ON_APPLIED = "incidents.on_promotion_applied"
@@ -24,11 +34,16 @@ perform = mirroring.perform
 
 
 def prepare(session: Session, promotion_id: UUID) -> Wanted | None:
-    """MLflow with the candidate as champion; None unless the promotion is approved."""
+    """MLflow with the candidate as champion; None unless the promotion is approved.
+
+    As it is, where the candidate is no longer what was registered: `record` takes that back.
+    """
     promotion = repository.promotion_with_id(session, promotion_id)
     if promotion is None or promotion.state != PromotionState.APPROVED:
         return None
     model = repository.model_with_id(session, promotion.model_id)
+    if _faults(session, model, promotion):
+        return mirroring.wanted_with(session, model, model.champion, model.canary)
     canary = _canary_after(model, promotion)
     if promotion.cohort:
         crowned = {promotion.cohort: promotion.candidate}
@@ -39,7 +54,8 @@ def prepare(session: Session, promotion_id: UUID) -> Wanted | None:
 def record(session: Session, promotion_id: UUID, mirrored: Mirrored) -> None:
     """Make the candidate champion, freeze its reference, and tell who waits for it.
 
-    If the promotion was taken back meanwhile, MLflow's aliases are put right again instead.
+    If the promotion was taken back meanwhile, MLflow's aliases are put right again instead; and
+    it is taken back here if the candidate is no longer what was registered.
     """
     found = repository.promotion_with_id(session, promotion_id)
     assert found is not None  # promotions are never deleted, and `prepare` found it
@@ -47,9 +63,29 @@ def record(session: Session, promotion_id: UUID, mirrored: Mirrored) -> None:
     drift.hold(session, model.federation_id, model.name)
     mirroring.keep_numbers(session, model, mirrored)
     if promotion.state == PromotionState.APPROVED:
-        _apply(session, model, promotion)
+        if faults := _faults(session, model, promotion):
+            _refuse(session, promotion, faults)
+        else:
+            _apply(session, model, promotion)
     # A mirroring that ran at the same time may have put the old aliases back.
     mirroring.mirror_again(session, model)
+
+
+def _faults(session: Session, model: Model, promotion: Promotion) -> list[str]:
+    candidate = repository.version_named(session, model, promotion.candidate)
+    assert candidate is not None  # a promotion is drafted of a version, and versions stay
+    return faults_of(session, model, candidate)
+
+
+def _refuse(session: Session, promotion: Promotion, faults: list[str]) -> None:
+    """Take a promotion back that was never in force, and say under it why."""
+    why = str(NotAsRegisteredError(promotion.candidate, faults))
+    before = {"state": promotion.state}
+    move(promotion, PromotionState.ROLLED_BACK)
+    session.add(promotion)
+    after = {"state": promotion.state}
+    audit_step(session, promotion, mirroring.MIRRORED_BY, "refuse", after, why, before)
+    say(session, promotion, mirroring.MIRRORED_BY, f"Not put in force. {why}")
 
 
 def _apply(session: Session, model: Model, promotion: Promotion) -> None:

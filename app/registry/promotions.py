@@ -20,7 +20,7 @@ from app.core.states import advance
 from app.federations import service as federations
 from app.federations.tables import Federation
 from app.registry import repository
-from app.registry.approving import require, same_person
+from app.registry.approving import require
 from app.registry.canary import comparison
 from app.registry.cohort_champions import champion_of, check_cohort
 from app.registry.errors import (
@@ -29,7 +29,9 @@ from app.registry.errors import (
     NotTheAuthorError,
     OpenPromotionError,
 )
-from app.registry.tables import Model, Promotion, PromotionApproval
+from app.registry.identity import identity_of, same_person
+from app.registry.integrity import check_integrity
+from app.registry.tables import Model, Promotion, PromotionApproval, PromotionComment
 from app.registry.versions import model_named, version_named
 
 
@@ -92,6 +94,7 @@ def draft_promotion(
         champion=champion,
         why=why,
         submitted_by=actor,
+        submitted_by_id=identity_of(actor),
         created_at=clock.now(),
     )
     session.add(promotion)
@@ -107,12 +110,14 @@ def submit(session: Session, federation: Federation, promotion_id: UUID, actor: 
     Raises:
         NotTheAuthorError: if somebody else drafted it.
         ChampionChangedError: if the champion is another version than at the draft.
+        NotAsRegisteredError: if the candidate is not what was registered.
     """
     model, promotion = locked(session, federation.id, promotion_id)
-    if not same_person(actor, promotion.submitted_by):
+    if not same_person(actor, promotion.submitted_by, promotion.submitted_by_id):
         raise NotTheAuthorError(promotion.submitted_by)
     move(promotion, P.AWAITING_REVIEW)
     check_champion(session, model, promotion)
+    check_integrity(session, model, promotion.candidate)
     require(session, federation, model, promotion)
     hours = federations.policy_of(federation).promotion.expire_hours
     evidence = comparison(session, federation, model.name, promotion.candidate, promotion.cohort)
@@ -206,6 +211,20 @@ def audit_step(
     )
 
 
+def say(session: Session, promotion: Promotion, author: str, text: str) -> PromotionComment:
+    """Put a comment under a promotion."""
+    said = PromotionComment(
+        promotion_id=promotion.id,
+        federation_id=promotion.federation_id,
+        author=author,
+        text=text,
+        at=clock.now(),
+    )
+    session.add(said)
+    audit_step(session, promotion, author, "comment", {"text": text})
+    return said
+
+
 def move(promotion: Promotion, target: PromotionState) -> None:
     """Take the step, if the table allows it."""
     promotion.state = advance("promotion", NEXT, PromotionState(promotion.state), target)
@@ -223,8 +242,13 @@ def check_champion(session: Session, model: Model, promotion: Promotion) -> None
         raise ChampionChangedError(promotion.champion, champion)
 
 
+def open_promotion(session: Session, model: Model) -> Promotion | None:
+    """The model's promotion that is not decided, or not in force yet."""
+    return repository.open_promotion(session, model)
+
+
 def _refuse_second(session: Session, model: Model) -> None:
-    opened = repository.open_promotion(session, model)
+    opened = open_promotion(session, model)
     if opened is not None:
         raise OpenPromotionError(opened.id, opened.state)
 

@@ -131,6 +131,11 @@ def deviations_of(
     return repository.deviations_of(session, federation_id, limit)
 
 
+def deviating(session: Session, model: Model) -> list[Deviation]:
+    """What of a model deviates now, oldest first."""
+    return repository.open_deviations(session, model)
+
+
 def deviation_with_id(session: Session, deviation_id: UUID) -> tuple[Deviation, str]:
     """A deviation that an outbox row refers to, with its model's name."""
     found = repository.deviation_with_id(session, deviation_id)

@@ -3,6 +3,7 @@
 from app.registry.approving import missing_of
 from app.registry.canary import comparison, comparison_of
 from app.registry.card import card_of
+from app.registry.cohort_champions import own_champions
 from app.registry.deciding import (
     approve,
     comment,
@@ -11,6 +12,9 @@ from app.registry.deciding import (
     reject,
     roll_back,
 )
+from app.registry.four_eyes import own_work
+from app.registry.identity import same_person
+from app.registry.integrity import faults_of
 from app.registry.inventory import (
     criticality_of,
     describe,
@@ -23,16 +27,18 @@ from app.registry.inventory import (
 from app.registry.judging import judgement
 from app.registry.lineage import lineage_of
 from app.registry.looks import keep_look
+from app.registry.mending import mending
 from app.registry.promotions import (
     approvals_of,
     draft_promotion,
     get_promotion,
     model_of,
+    open_promotion,
     promotion_with_id,
     promotions_of,
     submit,
 )
-from app.registry.reconciling import deviation_with_id, deviations_of, repair
+from app.registry.reconciling import deviating, deviation_with_id, deviations_of, repair
 from app.registry.serving import serving
 from app.registry.shadow import ask_for_watch, shadow
 from app.registry.showing import shown
@@ -62,23 +68,29 @@ __all__ = [
     "comparison_of",
     "criticality_of",
     "describe",
+    "deviating",
     "deviation_with_id",
     "deviations_of",
     "draft_promotion",
     "ensure_model",
     "expire_due",
+    "faults_of",
     "get_promotion",
     "inventory_of",
     "inventory_of_model",
     "judgement",
     "keep_look",
     "lineage_of",
+    "mending",
     "missing_of",
     "model_named",
     "model_of",
     "model_with_id",
     "models_of",
+    "open_promotion",
     "overdue_entry",
+    "own_champions",
+    "own_work",
     "promotion_with_id",
     "promotions_of",
     "register",
@@ -87,6 +99,7 @@ __all__ = [
     "repair",
     "review",
     "roll_back",
+    "same_person",
     "serving",
     "shadow",
     "shown",

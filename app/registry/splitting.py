@@ -57,6 +57,12 @@ class Worlds:
             return 0.0
         return float((labels == labels[-1]).all(axis=0).mean())
 
+    @property
+    def lasting_rounds(self) -> int:
+        """How many of the newest rounds found that share of clients where they are now."""
+        stayed = (self.clusters.labels == self.clusters.labels[-1]).mean(axis=1) >= LASTING_SHARE
+        return len(stayed) if stayed.all() else int(np.argmin(stayed[::-1]))
+
 
 def cohort_proposals(
     session: Session, federation: Federation, model_name: str
@@ -120,6 +126,7 @@ def _shown(worlds: Worlds, least: int) -> ClustersOut:
         clusters=worlds.clusters.clusters,
         rounds=len(worlds.clusters.labels),
         lasting_share=min(disclosure.coarsened(worlds.lasting_share, len(names), least), 1.0),
+        lasting_rounds=worlds.lasting_rounds,
         cohorts=[_cohort(key, last[_members(groups, key)], least) for key in allowed],
     )
 
@@ -187,7 +194,7 @@ def _beside(
     policy = federations.policy_of(federation).canary
     names = sorted(set(cohorts_of(found, least)) & set(apart))
     return [
-        _proposal("split", one, champion, version)
+        _proposal("split", one, champion, version, len(found.rounds))
         for one in evidence.cohorts(found, names, policy)
         if one.difference is not None
     ]
@@ -221,10 +228,12 @@ def _converged(
     (one,) = evidence.cohorts(found, [cohort], policy)
     if one.difference is None or one.difference.upper >= policy.non_inferiority_margin:
         return []
-    return [_proposal("merge", one, version, champion)]
+    return [_proposal("merge", one, version, champion, len(found.rounds))]
 
 
-def _proposal(kind: str, one: CohortComparison, champion: str, candidate: str) -> CohortProposal:
+def _proposal(
+    kind: str, one: CohortComparison, champion: str, candidate: str, rounds_seen: int
+) -> CohortProposal:
     seen = one.difference
     assert seen is not None  # who asks has looked
     return CohortProposal.model_validate(
@@ -234,6 +243,7 @@ def _proposal(kind: str, one: CohortComparison, champion: str, candidate: str) -
             "champion": champion,
             "candidate": candidate,
             "clients": one.clients,
+            "rounds": rounds_seen,
             "gain": -seen.log_loss + 0.0,
             "lower": -seen.upper + 0.0,
             "upper": -seen.lower + 0.0,

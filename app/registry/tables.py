@@ -64,6 +64,7 @@ class ModelVersion(SQLModel, table=True):
     mirrored_tags: dict[str, str] | None = Field(default=None, sa_type=Json)  # as MLflow was told
     mirrored_source: str | None = None
     registered_by: str
+    registered_by_id: str  # as `four_eyes.identity_of` tells
     created_at: datetime = Field(sa_type=Utc)
 
 
@@ -185,7 +186,9 @@ class Promotion(SQLModel, table=True):
             name="state",
         ),
         CheckConstraint("kind IN ('promotion', 'split', 'merge', 'rollback')", name="kind"),
-        CheckConstraint("decided_by IS NULL OR decided_by <> submitted_by", name="four_eyes"),
+        CheckConstraint(
+            "decided_by_id IS NULL OR decided_by_id <> submitted_by_id", name="four_eyes"
+        ),
         Index(
             "uq_promotions_open",
             "model_id",
@@ -213,9 +216,11 @@ class Promotion(SQLModel, table=True):
     evidence: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     evidence_sha256: str | None = None  # of what was seen when it was submitted
     submitted_by: str
+    submitted_by_id: str
     submitted_at: datetime | None = Field(default=None, sa_type=Utc)
     expires_at: datetime | None = Field(default=None, sa_type=Utc)
     decided_by: str | None = None
+    decided_by_id: str | None = None
     decided_at: datetime | None = Field(default=None, sa_type=Utc)
     reason: str | None = None
     applied_at: datetime | None = Field(default=None, sa_type=Utc)
@@ -226,12 +231,13 @@ class PromotionApproval(SQLModel, table=True):
     """One person's approval, and the hash of the evidence that they saw."""
 
     __tablename__ = "promotion_approvals"
-    __table_args__ = (UniqueConstraint("promotion_id", "actor", name="uq_promotion_approvals"),)
+    __table_args__ = (UniqueConstraint("promotion_id", "actor_id", name="uq_promotion_approvals"),)
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     promotion_id: UUID = Field(foreign_key="promotions.id")
     federation_id: UUID = Field(foreign_key="federations.id", index=True)
     actor: str
+    actor_id: str
     role: str
     reason: str
     evidence_sha256: str

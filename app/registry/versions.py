@@ -10,6 +10,7 @@ from app.core.errors import NotFoundError
 from app.federations.tables import Federation
 from app.registry import repository
 from app.registry.errors import UnknownParentError
+from app.registry.identity import identity_of
 from app.registry.lineage import made_by
 from app.registry.mirroring import MIRROR
 from app.registry.schemas import VersionIn
@@ -145,6 +146,7 @@ def register(
         incident_id=incident_id,
         lineage=made_by(session, federation, model, body.run),
         registered_by=actor,
+        registered_by_id=identity_of(actor),
         artifact_state="none" if body.artifact_uri is None else "unverified",
         created_at=clock.now(),
         **body.model_dump(),

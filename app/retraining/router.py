@@ -114,7 +114,8 @@ def complete_request(
     request_id: UUID, body: CompleteIn, access: Trainer, session: WriteSession
 ) -> RetrainRequest:
     """Hand over the trained version; the answer's `result_version` is its name here."""
-    return service.complete(session, access.federation(session), request_id, body)
+    federation, caller = access.federation(session), access.principal.actor
+    return service.complete(session, federation, request_id, body, caller)
 
 
 @router.post("/{request_id}/fail", response_model=RetrainRequestOut)

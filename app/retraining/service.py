@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlmodel import Session
 
+from app.audit.service import Actor
 from app.core import clock
 from app.core.errors import NotFoundError
 from app.federations.tables import Federation
@@ -105,9 +106,13 @@ def progress(
 
 
 def complete(
-    session: Session, federation: Federation, request_id: UUID, body: CompleteIn
+    session: Session,
+    federation: Federation,
+    request_id: UUID,
+    body: CompleteIn,
+    caller: Actor | None = None,
 ) -> RetrainRequest:
-    """Register the trained version as the model's candidate.
+    """Register the trained version as the model's candidate, made by whoever calls.
 
     The same claimer completing again with the same weights gets the same answer.
 
@@ -130,7 +135,7 @@ def complete(
             artifact_uri=body.artifact_uri,
             note=body.note,
         ),
-        body.claimer,
+        Actor(body.claimer, caller.id, caller.login) if caller else body.claimer,
         retrain_request_id=found.id,
         incident_id=found.incident_id,
     )

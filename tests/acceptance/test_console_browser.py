@@ -18,8 +18,8 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 from app.core.database import Database
 from app.federations.roles import Role
 from app.incidents.tables import Incident
-from app.main import create_app
 from app.registry.tables import Promotion
+from tests.calling import application
 from tests.servers import free_port, program_or_skip
 from tests.unit.console.world import World, build, settings_in
 
@@ -40,6 +40,7 @@ PATHS = {
         "/account",
         "federation",
         "model",
+        "cohorts",
         "inventory",
         "policy",
         "round",
@@ -71,11 +72,11 @@ def world(tmp_path: Path, made: World) -> World:
 def address(world: World) -> Iterator[str]:
     """The service on that world, on a port of its own."""
     port = free_port()
-    app = create_app(settings_in(world.path))
-    app.state.database = Database(app.state.settings.database)
-    with serving(app, port):
+    settings = settings_in(world.path)
+    database = Database(settings.database)
+    with serving(application(settings, database), port):
         yield f"http://127.0.0.1:{port}"
-    app.state.database.dispose()
+    database.dispose()
 
 
 class Announced(uvicorn.Server):

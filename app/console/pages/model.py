@@ -20,7 +20,7 @@ from app.registry import service as registry
 from app.registry.errors import NoShadowError, NoVersionError
 from app.registry.evidence_schemas import ShadowOut
 from app.registry.inventory_schemas import InventoryOut
-from app.registry.tables import Model, ModelVersion, Promotion
+from app.registry.tables import Deviation, Model, ModelVersion, Promotion
 from app.retraining import service as retraining
 from app.retraining.tables import RetrainingOutcome, RetrainRequest
 
@@ -58,6 +58,8 @@ class ModelPage:
     shadow: ShadowOut | None
     rollback: Promotion | None  # open, back to the version before the champion
     open_promotion: bool
+    champions: Mapping[str, str]  # of the cohorts that have their own
+    deviations: Sequence[tuple[Deviation, str]]  # in MLflow, and what a repair does about each
     inventory: InventoryOut
 
 
@@ -87,6 +89,8 @@ def model_page(session: Session, visitor: Visitor, federation: Federation, name:
         shadow=_shadow(session, federation, name),
         rollback=next((one for one in opened if one.kind == "rollback"), None),
         open_promotion=bool(opened),
+        champions=registry.own_champions(session, model),
+        deviations=[(one, registry.mending(one)) for one in registry.deviating(session, model)],
         inventory=registry.inventory_of_model(session, federation.id, name),
     )
 

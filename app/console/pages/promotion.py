@@ -67,6 +67,8 @@ class PromotionPage:
     missing: Sequence[str]  # the roles whose approvals are still asked for
     comments: Sequence[PromotionComment]
     turn: Turn
+    own_work: str | None  # why it is not the visitor's to decide
+    faults: Sequence[str]  # why the candidate is not what was registered, while that matters
 
 
 def promotion_page(
@@ -79,6 +81,8 @@ def promotion_page(
     rows = _rows(evidence) if evidence else []
     approvals = registry.approvals_of(session, promotion)
     waits = promotion.state == "awaiting_review"
+    own_work = registry.own_work(session, model, promotion, visitor.name)
+    undecided = promotion.state in {"draft", "awaiting_review", "approved"}
     return PromotionPage(
         federation=federation,
         model=model.name,
@@ -91,7 +95,9 @@ def promotion_page(
         approvals=approvals,
         missing=registry.missing_of(promotion, approvals) if waits else [],
         comments=registry.comments_of(session, federation, promotion.id),
-        turn=_turn(visitor, promotion, version, approvals),
+        turn=_turn(visitor, promotion, own_work, approvals),
+        own_work=own_work,
+        faults=registry.faults_of(session, model, version) if undecided else [],
     )
 
 
@@ -110,25 +116,21 @@ def _evidence_now(
 def _turn(
     visitor: Visitor,
     promotion: Promotion,
-    version: ModelVersion,
+    own_work: str | None,
     approvals: Sequence[PromotionApproval],
 ) -> Turn:
-    me, author = _person(visitor.name), _person(promotion.submitted_by)
+    me = visitor.name
     if promotion.state == "draft":
-        submits = me == author and visitor.may(Permission.SUBMIT_PROMOTIONS)
+        mine = registry.same_person(me, promotion.submitted_by, promotion.submitted_by_id)
+        submits = mine and visitor.may(Permission.SUBMIT_PROMOTIONS)
         return Turn.SUBMIT if submits else Turn.NOT_SUBMITTED
     if promotion.state != "awaiting_review":
         return Turn.DECIDED
-    if me in {author, _person(version.registered_by)}:
+    if own_work:
         return Turn.OWN_WORK
-    if me in {_person(one.actor) for one in approvals}:
+    if any(registry.same_person(me, one.actor, one.actor_id) for one in approvals):
         return Turn.APPROVED_ALREADY
     return Turn.DECIDE if visitor.may(Permission.DECIDE_PROMOTIONS) else Turn.NOT_A_VALIDATOR
-
-
-def _person(name: str) -> str:
-    """A name as the rule of four eyes compares it."""
-    return name.strip().casefold()
 
 
 def _rows(evidence: dict[str, Any]) -> list[Row]:

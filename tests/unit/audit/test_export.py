@@ -16,7 +16,7 @@ from app.core.database import Database
 from app.core.errors import DomainError
 from app.core.settings import Settings
 
-ENTRIES, TAMPERED = 8, 200
+ENTRIES, TAMPERED = 8, 1000
 
 
 @pytest.fixture

@@ -56,6 +56,7 @@ class World:
         return {
             "federation": here,
             "model": f"{here}/models/{MODEL}",
+            "cohorts": f"{here}/models/{MODEL}/cohorts",
             "inventory": f"{here}/inventory",
             "policy": f"{here}/policy",
             "round": f"{here}/rounds/{self.round_id}",

@@ -74,7 +74,8 @@ def _add_actions(session: Session, model: Model, round_: Round) -> None:
     )  # fmt: skip
     promotion = Promotion(
         federation_id=model.federation_id, model_id=model.id, candidate="2", champion="1",
-        state="applied", submitted_by="ada", decided_by="grace", reason="c_1 is better",
+        state="applied", submitted_by="ada", submitted_by_id="name:ada",
+        decided_by="grace", decided_by_id="name:grace", reason="c_1 is better",
         applied_at=round_.received_at + timedelta(days=1), created_at=round_.received_at,
     )  # fmt: skip
     _add(session, request, promotion)

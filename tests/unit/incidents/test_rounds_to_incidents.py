@@ -174,7 +174,7 @@ def test_a_promotion_resolves_what_the_old_champion_had(
     story.push(1, verdict(), verdict("cohort", "hub=EWR", subject="score", family="data"))
     promotion = Promotion(
         federation_id=story.federation.id, model_id=uuid4(), candidate="2", champion="1",
-        submitted_by="Ada", created_at=AT,
+        submitted_by="Ada", submitted_by_id="name:ada", created_at=AT,
     )  # fmt: skip
     monkeypatch.setattr(registry, "promotion_with_id", lambda session, which: promotion)
     monkeypatch.setattr(registry, "model_of", lambda session, which: Model(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from app.core.database import Database
 from app.core.errors import NotFoundError
@@ -11,6 +11,9 @@ from app.federations.tables import Federation
 from app.registry import service
 from app.registry.errors import NotACandidateError
 from app.registry.evidence_schemas import Comparison
+from app.rounds import bin_specs
+from app.rounds.schemas import BinSpecIn
+from app.rounds.tables import Round
 from tests.rounds import BIN_SPEC, blocks
 from tests.unit.registry.lifecycle import (
     MODEL,
@@ -55,6 +58,21 @@ def test_sums_are_merged_over_rounds_and_clients(session: Session, federation: F
     assert found.confusion is not None
     assert found.confusion.champion == [[600.0, 120.0], [240.0, 240.0]]
     assert found.confusion.candidate == [[600.0, 120.0], [180.0, 300.0]]
+
+
+def test_classes_have_the_names_of_the_bin_spec(session: Session, federation: Federation) -> None:
+    store_canary_rounds(session, federation, steps=2, gain=0.1)
+    unnamed = compare(session, federation).confusion
+    assert unnamed is not None
+    assert unnamed.labels == []
+    spec = bin_specs.define(session, federation, BinSpecIn.model_validate(BIN_SPEC), "test")
+    for round_ in session.exec(select(Round)):
+        round_.bin_spec = spec.id
+        session.add(round_)
+    session.flush()
+    named = compare(session, federation).confusion
+    assert named is not None
+    assert named.labels == BIN_SPEC["labels"]
 
 
 def test_a_better_candidate_is_recommended(session: Session, federation: Federation) -> None:

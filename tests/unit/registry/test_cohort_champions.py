@@ -91,11 +91,13 @@ def test_a_split_is_proposed_where_clients_live_apart_and_gain(
     found = service.cohort_proposals(session, federation, MODEL)
     assert found.clusters is not None
     assert (found.clusters.clusters, found.clusters.lasting_share) == (2, 1)
+    assert found.clusters.lasting_rounds == 5
     assert {one.cohort: one.purity for one in found.clusters.cohorts} == {EWR: 1, JFK: 1}
     (split,) = found.proposals
     assert (split.kind, split.cohort, split.candidate, split.clients) == ("split", JFK, "2", 6)
     assert split.gain == pytest.approx(0.2, abs=0.01)
     assert split.lower > 0
+    assert split.rounds == 5
 
 
 def test_no_split_where_all_live_in_one_world(session: Session, federation: Federation) -> None:
