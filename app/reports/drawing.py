@@ -36,7 +36,8 @@ rebuilt sample would mean nothing, so none is shown, and the rows have no joint 
 
 **Verdicts are Vigie's**, from the counts themselves, client by client and under one error budget;
 they stand in the table, and effects over rounds are theirs. Counts with declared privacy noise are
-used as sent, negative ones as 0. What too few clients told is left out.
+used as sent, negative ones as 0. What too few clients told is left out, and all else is rounded as
+the minimum cohort size asks.
 """
 PAIRED = """
 **Differences are Vigie's**: both versions were measured on the same examples, the client is the

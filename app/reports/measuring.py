@@ -48,7 +48,8 @@ def shared_subjects(sides: Sides) -> list[str]:
 def distances(sides: Sides, subjects: Sequence[str]) -> tuple[Mapping[str, float], Measured]:
     """Evidently's distance of each of these subjects; numeric ones by their order."""
     from evidently import DataDefinition  # noqa: PLC0415 - takes seconds, as all of Evidently
-    from evidently.metrics import ValueDrift  # noqa: PLC0415
+
+    from app.reports.metrics import Distance  # noqa: PLC0415
 
     if not subjects:
         return {}, Measured()
@@ -58,9 +59,7 @@ def distances(sides: Sides, subjects: Sequence[str]) -> tuple[Mapping[str, float
         categorical_columns=[name for name in subjects if name not in numeric],
     )
     metrics = [
-        ValueDrift(
-            column=name, method=NUMERIC_DISTANCE if name in numeric else CATEGORICAL_DISTANCE
-        )
+        Distance(column=name, method=NUMERIC_DISTANCE if name in numeric else CATEGORICAL_DISTANCE)
         for name in subjects
     ]
     rows = [frame(side, list(subjects)) for side in (sides.current, sides.reference)]

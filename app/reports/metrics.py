@@ -7,22 +7,26 @@ rows that Evidently hands it. Evidently is imported here: import this module whe
 from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
 
-import plotly.graph_objects as go
 from evidently.core.datasets import Dataset
 from evidently.core.metric_types import SingleValue, SingleValueCalculation, SingleValueMetric
 from evidently.core.report import Context
 from evidently.legacy.renderers import html_widgets
+from evidently.metrics import ValueDrift
+from evidently.metrics.column_statistics import ValueDriftCalculation
 
 from app.reports.content import Trail
+from app.reports.plots import BLUE, GREY, ORANGE, YELLOW, level, plot, points, upright
 from app.reports.widgets import interval
 
-# Colours that a colour-blind reader tells apart (Okabe & Ito 2008).
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"
-COLOURS = {"drift": ORANGE, "warning": "#E69F00", "stable": BLUE, "insufficient_evidence": GREY}
+COLOURS = {"drift": ORANGE, "warning": YELLOW, "stable": BLUE, "insufficient_evidence": GREY}
 NOT_TOLD = -1.0  # of a figure that nobody told: Evidently knows no missing value
 
 
-class EffectOverRounds(SingleValueMetric):  # type: ignore[misc]  # Evidently ships no types
+class Distance(ValueDrift):  # type: ignore[misc]  # Evidently ships no types
+    """Evidently's distance of one column then and now, undrawn: the page draws the counts."""
+
+
+class EffectOverRounds(SingleValueMetric):  # type: ignore[misc]
     """How far one subject was from its reference, round by round; the value is the newest."""
 
     subject: str
@@ -79,6 +83,15 @@ class Calibration(SingleValueMetric):  # type: ignore[misc]
     label_share: float | None
 
 
+class DistanceCalculation(ValueDriftCalculation, ABC):  # type: ignore[misc]  # ABC: bound below
+    """Evidently's own, without its drawing, which takes most of its time."""
+
+    def _render(self, *_drift_and_options: object) -> list[Any]:
+        return []
+
+
+Distance.__calculation_type__ = DistanceCalculation
+
 Given = TypeVar("Given", bound=SingleValueMetric)
 
 
@@ -120,25 +133,22 @@ class EffectOverRoundsCalculation(_Calculation[EffectOverRounds]):
 
     def widgets(self) -> list[Any]:
         """One figure."""
-        one, figure = self.metric, go.Figure()
-        colours = [COLOURS.get(outcome, GREY) for outcome in one.outcomes]
-        told = [f"{outcome.replace('_', ' ')}" for outcome in one.outcomes]
-        figure.add_scatter(
-            x=one.steps,
-            y=one.effects,
-            text=told,
+        one = self.metric
+        trail = points(
+            one.steps,
+            one.effects,
+            text=[outcome.replace("_", " ") for outcome in one.outcomes],
             mode="lines+markers",
             line={"color": GREY, "width": 1},
-            marker={"color": colours, "size": 8},
+            marker={"color": [COLOURS.get(told, GREY) for told in one.outcomes], "size": 8},
             hovertemplate="step %{x}: %{y:.4g}, %{text}<extra></extra>",
         )
-        sides = {-1, 1} if any(effect is not None and effect < 0 for effect in one.effects) else {1}
-        for side in sides if one.threshold else ():
-            figure.add_hline(y=side * one.threshold, line_dash="dash", line_color=GREY)
-        figure.update_layout(
-            xaxis={"title": "global step"}, yaxis={"title": one.unit or "effect"}, showlegend=False
+        sides = (
+            (1, -1) if any(effect is not None and effect < 0 for effect in one.effects) else (1,)
         )
-        return [_figure(self.display_name(), figure, half=True)]
+        limits = [level(side * one.threshold) for side in sides if one.threshold]
+        title, unit = self.display_name(), one.unit or "effect"
+        return [plot(title, [trail], x="global step", y=unit, lines=limits, half=True)]
 
 
 class PairedDifferenceCalculation(_Calculation[PairedDifference]):
@@ -154,11 +164,10 @@ class PairedDifferenceCalculation(_Calculation[PairedDifference]):
 
     def widgets(self) -> list[Any]:
         """A figure and a table."""
-        one, figure = self.metric, go.Figure()
-        names = [f"{name} ({n})" for name, n in zip(one.cohorts, one.clients, strict=True)]
-        figure.add_scatter(
-            x=one.estimates,
-            y=names,
+        one = self.metric
+        intervals = points(
+            one.estimates,
+            [f"{name} ({n})" for name, n in zip(one.cohorts, one.clients, strict=True)],
             mode="markers",
             marker={"color": BLUE, "size": 9},
             error_x={
@@ -168,12 +177,12 @@ class PairedDifferenceCalculation(_Calculation[PairedDifference]):
                 "arrayminus": _less(one.estimates, one.lower),
             },
         )
-        figure.add_vline(x=0, line_dash="dash", line_color=GREY)
-        figure.add_vline(x=one.margin, line_dash="dot", line_color=ORANGE)
-        figure.update_layout(
-            xaxis={"title": "below 0 the candidate is better; dotted: the margin"},
-            yaxis={"autorange": "reversed"},
-            showlegend=False,
+        figure = plot(
+            self.display_name(),
+            [intervals],
+            x="below 0 the candidate is better; dotted: the margin",
+            lines=[upright(0), upright(one.margin, "dot", ORANGE)],
+            more={"yaxis": {"autorange": "reversed", "automargin": True}},
         )
         rows = zip(
             one.cohorts,
@@ -196,7 +205,7 @@ class PairedDifferenceCalculation(_Calculation[PairedDifference]):
             ],
             data=[list(row) for row in rows],
         )
-        return [_figure(self.display_name(), figure), table]
+        return [figure, table]
 
 
 class SequentialTestCalculation(_Calculation[SequentialTest]):
@@ -212,16 +221,14 @@ class SequentialTestCalculation(_Calculation[SequentialTest]):
 
     def widgets(self) -> list[Any]:
         """One figure."""
-        one, figure = self.metric, go.Figure()
-        for ends in (one.lower, one.upper):
-            figure.add_scatter(x=one.rounds, y=ends, mode="lines", line={"color": GREY, "width": 1})
-        figure.add_scatter(
-            x=one.rounds, y=one.estimates, mode="lines+markers", line={"color": BLUE}
-        )
-        figure.add_hline(y=0, line_dash="dash", line_color=GREY)
-        figure.add_hline(y=one.margin, line_dash="dot", line_color=ORANGE)
-        figure.update_layout(xaxis={"title": "canary rounds"}, showlegend=False)
-        return [_figure(self.display_name(), figure)]
+        one, thin = self.metric, {"color": GREY, "width": 1}
+        ends = [
+            points(one.rounds, some, mode="lines", line=thin) for some in (one.lower, one.upper)
+        ]
+        middle = points(one.rounds, one.estimates, mode="lines+markers", line={"color": BLUE})
+        lines = [level(0), level(one.margin, "dot", ORANGE)]
+        traces, unit = [*ends, middle], "nats per example"
+        return [plot(self.display_name(), traces, x="canary rounds", y=unit, lines=lines)]
 
 
 class CalibrationCalculation(_Calculation[Calibration]):
@@ -268,11 +275,6 @@ def effect_over_rounds(trail: Trail) -> EffectOverRounds:
         outcomes=list(trail.outcomes),
         q_values=list(trail.q_values),
     )
-
-
-def _figure(title: str, figure: go.Figure, *, half: bool = False) -> Any:  # noqa: ANN401
-    size = html_widgets.WidgetSize.HALF if half else html_widgets.WidgetSize.FULL
-    return html_widgets.plotly_figure(title=title, figure=figure, size=size)
 
 
 def _less(ends: list[float], starts: list[float]) -> list[float]:

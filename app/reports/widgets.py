@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from app.reports.content import Heading, Sides, VerdictLine
 from app.reports.measuring import is_numeric
-from app.reports.summaries import Bins, Distribution
+from app.reports.plots import GREY, ORANGE, bars, plot
+from app.reports.summaries import Bins
 
 if TYPE_CHECKING:
     from evidently.legacy.model.widget import BaseWidgetInfo
@@ -37,7 +38,7 @@ def preface(heading: Heading, words: str) -> "BaseWidgetInfo":
 
 
 def performance(sides: Sides) -> "BaseWidgetInfo":
-    """Both sides' rates, exact from pooled sums."""
+    """Both sides' rates, from pooled sums."""
     reference, current = sides.reference, sides.current
     rows = [
         ("rounds", reference.rounds, current.rounds),
@@ -46,7 +47,7 @@ def performance(sides: Sides) -> "BaseWidgetInfo":
         ("log loss (nats per example)", number(reference.log_loss), number(current.log_loss)),
         ("error rate", number(reference.error_rate), number(current.error_rate)),
     ]
-    title = f"Performance of {sides.scope}, exact from pooled sums"
+    title = f"Performance of {sides.scope}, from pooled sums"
     return _table(title, ["", reference.name, current.name], rows)
 
 
@@ -112,22 +113,19 @@ def guardrails(found: Sequence[Mapping[str, Any]]) -> "BaseWidgetInfo":
 
 def histogram(sides: Sides, subject: str, distance: float) -> "BaseWidgetInfo":
     """A subject's shares then and now, with Evidently's distance of the two."""
-    from evidently.legacy.options import ColorOptions  # noqa: PLC0415
-    from evidently.legacy.renderers import html_widgets as parts  # noqa: PLC0415
-
-    current = sides.current.distributions[subject]
-    figure = parts.get_histogram_figure(
-        primary_hist=_bars(sides.current.name, current),
-        secondary_hist=_bars(sides.reference.name, sides.reference.distributions[subject]),
-        color_options=ColorOptions(),
-    )
-    # A category may look like a number or a date; as an axis of those it would be misplaced.
-    axis = {"type": "category", "title": _resolution(current.bins)}
-    figure.update_layout(xaxis=axis, yaxis_title="share of examples", legend={"orientation": "h"})
+    current, reference = (side.distributions[subject] for side in (sides.current, sides.reference))
+    names = current.bins.names
+    traces = [
+        bars(sides.reference.name, names, reference.shares, GREY),
+        bars(sides.current.name, names, current.shares, ORANGE),
+    ]
     where = "" if sides.scope == "all clients" else f", {sides.scope}"
     told = DISTANCES[is_numeric(sides.current, subject)].format(distance)
     title = f"{subject}{where}: {told}"
-    return parts.plotly_figure(title=title, figure=figure, size=parts.WidgetSize.HALF)
+    # A category may look like a number or a date; as an axis of those it would be misplaced.
+    axis = {"type": "category", "title": {"text": _resolution(current.bins)}}
+    more = {"xaxis": axis, "showlegend": True, "legend": {"orientation": "h", "y": 1.2}}
+    return plot(title, traces, x="", y="share of examples", half=True, more=more)
 
 
 def number(value: float | None) -> str:
@@ -149,14 +147,6 @@ def _share(row: Sequence[float], to: int) -> float:
 
 def _resolution(bins: Bins) -> str:
     return "" if bins.width is None else f"{bins.unit}, in bins up to {bins.width:g} wide"
-
-
-def _bars(name: str, distribution: Distribution) -> Any:  # noqa: ANN401 - Evidently ships no types
-    import pandas as pd  # noqa: PLC0415
-    from evidently.legacy.metric_results import HistogramData  # noqa: PLC0415
-
-    shares = pd.Series(distribution.shares)
-    return HistogramData(name=name, x=pd.Series(distribution.bins.names), count=shares)
 
 
 def _table(

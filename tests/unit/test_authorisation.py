@@ -167,7 +167,7 @@ OF_A_FEDERATION = [route for route in TABLE if ONE in route]
 NOTHING = "00000000-0000-4000-8000-000000000000"
 PARAMETERS = {
     **dict.fromkeys(("key_id", "round_id", "incident_id", "silence_id", "proposal_id"), NOTHING),
-    **dict.fromkeys(("promotion_id", "request_id", "drill_id"), NOTHING),
+    **dict.fromkeys(("promotion_id", "request_id", "drill_id", "report_id"), NOTHING),
     "login": "grace",
     "run": "run-1",
     "number": "1",
