@@ -2,9 +2,10 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 from vigie_client import Pseudonyms
@@ -28,58 +29,60 @@ REFERENCE, SERVED = range(8), range(8, 28)
 
 @dataclass(frozen=True)
 class Flights:
-    """Where the service is, and a key that may read everything of the federation."""
+    """A service with the federation of the flights, which knows two keys of it."""
 
     url: str
-    federation: str
-    key: str
+    settings: Settings
+    database: Database
+    ingest_key: str
+    analyst_key: str
+    federation: str = FEDERATION
 
-
-@contextmanager
-def flights(settings: Settings) -> Iterator[Flights]:
-    """The first weeks of the demo's year, judged; the database of the settings is migrated."""
-    app = create_app(settings)
-    database: Database = app.state.database
-    keys = _founded(database, settings)
-    with _serving(app) as url:
+    def play(self, work: Callable[[Database], None] = evaluate_due) -> None:
+        """Train on the first weeks, then serve until July; `work` is done after each push."""
         server = FlServer(
             year=load(),
-            url=url,
-            api_key=keys[Role.INGEST],
-            spool=settings.data_dir / "spool",
+            url=self.url,
+            api_key=self.ingest_key,
+            spool=self.settings.data_dir / "spool",
             pseudonyms=Pseudonyms(pseudonym_key(SEED)),
             seed=SEED,
         )
         version = server.train_first(REFERENCE)
         for week in SERVED:
             server.serve(week, version, None)
-            evaluate_due(database)
+            work(self.database)
         server.close()
-        yield Flights(url, FEDERATION, keys[Role.ANALYST])
 
 
-def _founded(database: Database, settings: Settings) -> dict[Role, str]:
+@contextmanager
+def flights(settings: Settings) -> Iterator[Flights]:
+    """The service of these settings on a free port; its database is migrated and empty."""
+    app = create_app(settings)
+    database: Database = app.state.database
+    ingest, analyst = _founded(database, settings)
+    with _serving(app) as url:
+        yield Flights(url, settings, database, ingest, analyst)
+
+
+def _founded(database: Database, settings: Settings) -> list[str]:
     told = FederationIn(
         name=FEDERATION,
         title="Flights from New York, 2013",
         cohort_tags={COHORT_TAG: list(COHORTS)},
     )
+    keys = []
     with database.session_scope() as session:
         federation = federations.create(session, told, "test")
-        return {
-            role: federations.issue_key(
-                session,
-                federation,
-                KeyIn(holder=role.value, role=role),
-                "test",
-                settings.secret_key,
-            )[1]
-            for role in (Role.INGEST, Role.ANALYST)
-        }
+        for role in (Role.INGEST, Role.ANALYST):
+            body = KeyIn(holder=role.value, role=role)
+            issued = federations.issue_key(session, federation, body, "test", settings.secret_key)
+            keys.append(issued[1])
+    return keys
 
 
 @contextmanager
-def _serving(app: object) -> Iterator[str]:
+def _serving(app: Any) -> Iterator[str]:
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)

@@ -40,9 +40,7 @@ def working(database: Database, row_id: UUID) -> Iterator[Task | None]:
     if row is None:
         yield None
         return
-    known: dict[str, str] = {
-        name: value for name, value in row.context.items() if name in context.CARRIED
-    }
+    known: dict[str, str] = {one: row.context[one] for one in context.CARRIED if one in row.context}
     with (
         context.begun({**known, "task": row.task, "row": str(row.id)}),
         tracing.span(f"process {row.task}", _attributes(row), Kind.CONSUMER, row.context) as span,

@@ -39,14 +39,15 @@ class Gunzip:
 
     async def _unpacked(self, scope: Scope, receive: Receive, send: Send) -> None:
         packed = {b"content-encoding", b"content-length"}
-        headers = [(name, value) for name, value in scope["headers"] if name not in packed]
+        # In place: the router leaves the route that it chose in this scope, for those outside.
+        scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in packed]
         pieces = _pieces(receive, self.limit)
 
         async def next_piece() -> Message:
             return await anext(pieces)
 
         try:
-            await self.app({**scope, "headers": headers}, next_piece, send)
+            await self.app(scope, next_piece, send)
         except BadCompressionError:
             await _malformed()(scope, receive, send)
 

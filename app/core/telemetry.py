@@ -19,6 +19,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from app.core.tracing import Attributes, Carrier, Kind, Span
 
+EXPORT_SECONDS = 3  # for one batch, tries included: so long may a process take longer to end
 _KINDS = {kind: SpanKind[kind.name] for kind in Kind}
 _WIRE = TraceContextTextMapPropagator()
 
@@ -110,5 +111,5 @@ def exporting(endpoint: str, service: str) -> OtelTracer:
             "VIGIE_OTLP_ENDPOINT is set, and the exporter is not installed: install `vigie[otel]`,"
             " or unset the variable."
         ) from error
-    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
+    exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS)
     return OtelTracer(BatchSpanProcessor(exporter), service)

@@ -237,7 +237,7 @@ class Explanation(SQLModel, table=True):
     id: UUID = Field(default_factory=new_id, primary_key=True)
     federation_id: UUID = Field(foreign_key="federations.id", index=True)
     evaluation_id: UUID = Field(foreign_key="evaluations.id")
-    round_id: UUID = Field(foreign_key="rounds.id")
+    round_id: UUID = Field(foreign_key="rounds.id", index=True)
     subject: str
     family: str
     scope: str

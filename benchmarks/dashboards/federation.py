@@ -105,6 +105,24 @@ FROM generate_series(1, %(rounds)s) n
 CROSS JOIN generate_series(1, %(subjects)s) s
 CROSS JOIN generate_series(0, %(cohorts)s) c;
 """
+# As if two subjects drifted in every scope of every round, each with two groups of clients.
+EXPLAINED = """
+INSERT INTO explanations (id, federation_id, evaluation_id, round_id, subject, family, scope,
+                          scope_key, sentence, explained, clients)
+SELECT gen_random_uuid(), uid('f', 1), uid('e', n), uid('r', n), 'feature:f' || s, 'data',
+       CASE c WHEN 0 THEN 'federation' ELSE 'cohort' END,
+       CASE c WHEN 0 THEN '' ELSE 'site=' || c END, 'It drifts.', jsonb_build_object(
+           'kind', '{"kind": "abrupt", "probabilities": {"abrupt": 0.9, "gradual": 0.1}}'::jsonb,
+           'onset', jsonb_build_object('step', n, 'at', %(begin)s, 'earliest_step', n,
+               'latest_step', n, 'coverage', 0.9),
+           'origin', '{"origin": "virtual", "probabilities": {"virtual": 0.9}}'::jsonb,
+           'clusters', '{"moved": [
+               {"clients": 30, "movement": 0.1, "share": 0.7, "cohorts": ["site=1"]},
+               {"clients": 12, "movement": 0.2, "share": 0.3, "cohorts": []}]}'::jsonb), '[]'
+FROM generate_series(1, %(rounds)s) n
+CROSS JOIN generate_series(%(rates)s + 1, %(rates)s + 2) s
+CROSS JOIN generate_series(0, %(cohorts)s) c;
+"""
 FOLLOWED = """
 INSERT INTO incidents (id, federation_id, model, version, cause, family, scope, scope_key, subject,
                        title, state, severity, opened_round, opened_step, onset_step, last_step,
@@ -173,6 +191,6 @@ def fill(connection: psycopg.Connection[Any]) -> None:
     connection.execute("SET session_replication_role = replica")
     connection.execute(FUNCTION)
     cursor = psycopg.ClientCursor(connection)
-    for script in (FOUND, STORED, JUDGED, FOLLOWED):
+    for script in (FOUND, STORED, JUDGED, EXPLAINED, FOLLOWED):
         cursor.execute(script, PARAMETERS)
     connection.execute("VACUUM ANALYZE")

@@ -148,6 +148,52 @@ CAUSES = [
         },
     ),
 ]
+EXPLAINED = [
+    panels.rows(
+        "Kind, onset and origin",
+        "What explains each drift in the newest 300 judged rounds of the time range, newest first,"
+        " of all subjects and cohorts. Kind: abrupt, incremental, gradual, recurring or outlier,"
+        " with its probability. Onset: the first different round, and between which steps it was."
+        " Moved: virtual is inputs, label how often each label is, real the concept, or what"
+        " is needed to tell. The step opens the round in the console.",
+        DATABASE,
+        sql.EXPLAINED,
+        {
+            "subject": Column(),
+            "cohort": Column(),
+            "kind": Column(),
+            "kind is": Column(unit="percentunit"),
+            "onset step": Column(),
+            "onset": Column(unit="dateTimeAsIso"),
+            "between steps": Column(),
+            "moved": Column(),
+            "moved is": Column(unit="percentunit"),
+            "sentence": Column(),
+            "step": Column(link=ROUND),
+            "round": Column(),
+        },
+    ),
+    panels.rows(
+        "Clusters: clients that moved alike",
+        "One row a group of clients that moved the same way, of the strongest drift of each family"
+        " and scope in the newest 300 judged rounds, newest first. Movement is in the subject's"
+        " unit, of distributions the share of examples; share is the group's part of the drift."
+        " Groups below the minimum cohort size are not shown; who is in one is in the console, for"
+        " those who may read clients.",
+        DATABASE,
+        sql.CLUSTERS,
+        {
+            "subject": Column(),
+            "cohort": Column(),
+            "clients": Column(),
+            "movement": Column(),
+            "share": Column(unit="percentunit"),
+            "mostly": Column(),
+            "step": Column(link=ROUND),
+            "round": Column(),
+        },
+    ),
+]
 
 BOARD = Board(
     uid="vigie-drift",
@@ -159,6 +205,7 @@ BOARD = Board(
         Row("How far", 9, (12, 12), COMPARED),
         Row("How sure", 8, (12, 12), SURE),
         Row("Why", 9, (8, 8, 8), WHY),
+        Row("Explained", 9, (15, 9), EXPLAINED),
         Row("Since when", 8, (12, 12), CAUSES),
     ),
 )

@@ -109,3 +109,29 @@ SELECT global_step AS step, received_at AS received, model, version, detector, e
 FROM grafana_subjects WHERE {OF_SUBJECT} AND outcome >= 2
 ORDER BY received_at DESC LIMIT 50
 """
+# Rounds first, as values: a view of explanations takes them in by its index, however many it has.
+LATELY = f"""round_id = ANY (ARRAY(
+    SELECT round_id FROM grafana_judged WHERE {WITHIN} AND {VERSIONS}
+    ORDER BY received_at DESC LIMIT 300
+))"""
+# Of each subject in each cohort, what the newest explanation says.
+EXPLAINED = f"""
+SELECT subject, cohort, kind, kind_probability AS "kind is", onset_step AS "onset step",
+       onset_at AS onset,
+       CASE WHEN earliest_step IS NULL THEN ''
+            ELSE earliest_step || ' to ' || latest_step END AS "between steps",
+       coalesce(origin, 'unknown: ' || origin_needs) AS moved, origin_probability AS "moved is",
+       sentence, global_step AS step, round_id AS round
+FROM (
+    SELECT DISTINCT ON (subject, cohort) * FROM grafana_explanations
+    WHERE {chosen.FEDERATION} AND {LATELY}
+    ORDER BY subject, cohort, received_at DESC
+) each
+ORDER BY received_at DESC, cohort <> 'everyone', subject LIMIT 50
+"""
+CLUSTERS = f"""
+SELECT subject, cohort, clients, movement, share, coalesce(mostly, 'no cohort alone') AS mostly,
+       global_step AS step, round_id AS round
+FROM grafana_clusters WHERE {chosen.FEDERATION} AND {LATELY}
+ORDER BY received_at DESC, subject, cohort, share DESC LIMIT 50
+"""

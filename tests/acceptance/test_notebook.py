@@ -22,6 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::R
 def played(tmp_path: Path, blank_database: Path) -> Iterator[Flights]:
     (tmp_path / "vigie.db").write_bytes(blank_database.read_bytes())
     with flights(Settings(data_dir=tmp_path, secret="s" * 32, log_level="WARNING")) as played:
+        played.play()
         yield played
 
 
@@ -40,7 +41,7 @@ def test_the_notebook_gets_from_the_alert_to_its_cause(
     played: Flights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VIGIE_URL", played.url)
-    monkeypatch.setenv("VIGIE_API_KEY", played.key)
+    monkeypatch.setenv("VIGIE_API_KEY", played.analyst_key)
     monkeypatch.setenv("VIGIE_FEDERATION", played.federation)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     kept = [text_of(cell) for cell in code_of(notebook)]

@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-import yaml
 
 from app.core.database import Database
 from app.core.settings import Settings
@@ -21,10 +20,10 @@ from app.main import create_app
 from dashboards import commands, expanding
 from dashboards.expanding import View
 from tests.integration.polling import wait_for
+from tests.integration.scraping import SECONDS, answers, scraping
 from tests.rounds import BIN_SPEC, body, record
 from tests.servers import free_port, program_or_skip
 
-FOLDER = Path(__file__).parents[2] / "dashboards/prometheus"
 SCRAPE = timedelta(seconds=1)
 NOW = datetime.now(UTC)
 VIEW = View(NOW - timedelta(minutes=15), NOW, scrape=SCRAPE)
@@ -32,7 +31,6 @@ SPECS = "/v1/federations/flights/bin-specs"
 PUSH = "/v1/federations/flights/runs/run-1/rounds/1/evaluate"
 # A client, a federation and a model are no labels: /metrics can be read without a key.
 LABELS = {"route", "method", "status", "state", "code", "severity", "resolution", "le"}
-SECONDS = 60
 
 
 @pytest.fixture
@@ -57,7 +55,7 @@ def service(
         assert httpx.post(f"{url}{PUSH}", json=told, headers=headers).is_success
         return url
 
-    wait_for("a ready service", lambda: _answers(f"{url}/readyz"), SECONDS)
+    wait_for("a ready service", lambda: answers(f"{url}/readyz"), SECONDS)
     yield push
     server.should_exit = True
     thread.join()
@@ -65,30 +63,9 @@ def service(
 
 @pytest.fixture
 def prometheus(service: Callable[[], str], tmp_path: Path) -> Iterator[str]:
-    """A Prometheus with our configuration, but for addresses and how often it looks."""
-    program = program_or_skip("prometheus", "prometheus")
-    told = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
-    told["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    told["scrape_configs"] = [one for one in told["scrape_configs"] if one["job_name"] == "vigie"]
-    told["scrape_configs"][0]["static_configs"][0]["targets"] = [service().removeprefix("http://")]
-    del told["alerting"]
-    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(told))
-    (tmp_path / "rules.yml").write_text((FOLDER / "rules.yml").read_text())
-    port = free_port()
-    options = [
-        f"--config.file={tmp_path / 'prometheus.yml'}",
-        f"--storage.tsdb.path={tmp_path / 'tsdb'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]
-    with (tmp_path / "prometheus.log").open("wb") as log:
-        process = subprocess.Popen([program, *options], stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_for("a ready Prometheus", lambda: _answers(f"{url}/-/ready"), SECONDS)
+    """A Prometheus that scrapes it."""
+    with scraping(service(), tmp_path) as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def test_every_query_finds_something_and_no_rule_fails(
@@ -138,10 +115,3 @@ def _result(prometheus: str, text: str) -> list[Any]:
     assert answer["status"] == "success", (text, answer)
     found: list[Any] = answer["data"]["result"]
     return found
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2).is_success
-    except httpx.TransportError:
-        return False

@@ -1,5 +1,6 @@
 """What Prometheus reads: HTTP by route template, the database when it answers, nothing by name."""
 
+import gzip
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -15,6 +16,7 @@ from app.core.body_limit import BodyLimit
 from app.core.database import Database
 from app.core.metrics import Sample, Source, by_label
 
+PUSH = "/v1/federations/flights/runs/run-1/rounds/1/evaluate"
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -153,3 +155,12 @@ def test_openmetrics_is_served_to_who_asks_for_it(client: TestClient) -> None:
     answer = client.get("/metrics", headers={"accept": accept})
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert answer.text.endswith("# EOF\n")
+
+
+def test_a_packed_push_counts_with_the_others(api: TestClient) -> None:
+    packed = {"Content-Encoding": "gzip"}
+    api.post(PUSH, content=gzip.compress(b"{}"), headers=packed)
+    api.post(PUSH, content=b"{}")
+    route = "/v1/federations/{federation}/runs/{run}/rounds/{number}/{phase}"
+    told = {"route": route, "method": "POST", "status": "401"}
+    assert _value(_scrape(api), "vigie_http_requests_total", **told) == 2

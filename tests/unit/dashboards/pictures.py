@@ -1,16 +1,18 @@
 """Pictures of the dashboards: `python -m tests.unit.dashboards.pictures docs/pictures/dashboards`.
 
 Not Grafana: the panels of the committed JSON, each with its own query on what the real service
-played, placed on Grafana's grid and drawn as plain SVG by this file, photographed by Chromium. They
-show what each dashboard says; how Grafana draws it is a little different.
+played (Operations on a real Prometheus that scraped it meanwhile), placed on Grafana's grid and
+drawn as plain SVG by this file, photographed by Chromium. They show what each dashboard says; how
+Grafana draws it is a little different.
 """
 
 import html
 import math
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,13 @@ from app.core.settings import Settings
 from dashboards import commands, expanding, palette
 from dashboards.expanding import View
 from tests.servers import running_postgres
-from tests.unit.dashboards import played, test_queries
+from tests.unit.dashboards import operations, played, test_queries
 
 Rows = Sequence[DictRow]
+Ask = Callable[[Mapping[str, Any]], Rows]  # what a panel's queries find
+OPERATIONS = "vigie-operations"
 CELL_WIDTH, CELL_HEIGHT, GAP = 56, 34, 6
+DAY = 86400  # seconds
 SERIES = [
     palette.BLUE, palette.ORANGE, palette.GREEN, palette.VERMILION, palette.PURPLE, palette.SKY,
     palette.GREY, palette.YELLOW,
@@ -47,7 +52,7 @@ td, th { border-bottom: 1px solid #eee; padding: 2px 4px; text-align: left; whit
 
 
 def draw(out: Path) -> None:
-    """Play the federation, and write a picture of each dashboard that asks the database."""
+    """Play the federations, and write a picture of each dashboard."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name, running_postgres(Path(name)) as url:
         database = Database(url)
@@ -59,7 +64,10 @@ def draw(out: Path) -> None:
         with played.played(settings) as play:
             view = View(played.START, play.now + played.STEP, 120, test_queries.CHOSEN)
         with psycopg.connect(url.replace("+psycopg", ""), row_factory=dict_row) as connection:
-            pages = {uid: page(board, connection, view) for uid, board in boards().items()}
+            ask = partial(_rows, connection=connection, view=view)
+            pages = {uid: page(board, ask) for uid, board in boards().items()}
+        with operations.asking(Path(name)) as ask:
+            pages[OPERATIONS] = page(commands.documents()[OPERATIONS], ask)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium")
         for uid, text in pages.items():
@@ -72,11 +80,11 @@ def draw(out: Path) -> None:
 def boards() -> dict[str, dict[str, Any]]:
     """Those on the database; Operations is about a running service."""
     made = commands.documents()
-    return {uid: board for uid, board in made.items() if uid != "vigie-operations"}
+    return {uid: board for uid, board in made.items() if uid != OPERATIONS}
 
 
-def page(board: Mapping[str, Any], connection: psycopg.Connection[DictRow], view: View) -> str:
-    panels = "".join(_placed(panel, connection, view) for panel in board["panels"])
+def page(board: Mapping[str, Any], ask: Ask) -> str:
+    panels = "".join(_placed(panel, ask) for panel in board["panels"])
     height = max(one["gridPos"]["y"] + one["gridPos"]["h"] for one in board["panels"])
     style = f"height:{height * CELL_HEIGHT}px"
     head = f"<h1>{html.escape(board['title'])}</h1><p>{html.escape(board['description'])}</p>"
@@ -84,7 +92,7 @@ def page(board: Mapping[str, Any], connection: psycopg.Connection[DictRow], view
     return f"<html><style>{STYLE}</style><body>{head}{grid}</body></html>"
 
 
-def _placed(panel: Mapping[str, Any], connection: psycopg.Connection[DictRow], view: View) -> str:
+def _placed(panel: Mapping[str, Any], ask: Ask) -> str:
     place = panel["gridPos"]
     width, height = place["w"] * CELL_WIDTH - GAP, place["h"] * CELL_HEIGHT - GAP
     style = (
@@ -94,7 +102,7 @@ def _placed(panel: Mapping[str, Any], connection: psycopg.Connection[DictRow], v
     title = html.escape(panel["title"])
     if panel["type"] == "row":
         return f"<div class='row' style='{style}'>{title}</div>"
-    rows = _rows(panel, connection, view)
+    rows = ask(panel)
     inside = _DRAWN[panel["type"]](panel, rows, (width - 14, height - 26))
     return f"<div class='panel' style='{style}'><h2>{title}</h2>{inside}</div>"
 
@@ -115,7 +123,7 @@ def _number(value: object, unit: str = "") -> str:
     if unit == "percentunit":
         return f"{100 * value:.1f} %"
     if unit == "s":
-        return f"{value / 86400:.1f} d" if value >= 86400 else f"{value:.0f} s"
+        return f"{value / 86400:.1f} d" if value >= 86400 else f"{value:.3g} s"
     shown = unit.removeprefix("suffix:") if unit.startswith("suffix:") else ""
     return f"{value:.3g}{shown}"
 
@@ -235,7 +243,8 @@ def _axes(
         yield f"<text x='0' y='{y + 3}'>{_number(high - part * (high - low), unit)}</text>"
         day = datetime.fromtimestamp(begin + part * (end - begin), tz=played.START.tzinfo)
         x = 42 + part * (width - 90)
-        yield f"<text x='{x}' y='{size[1] - 16}'>{day:%m-%d}</text>"
+        shown = f"{day:%m-%d}" if end - begin > DAY else f"{day:%H:%M:%S}"
+        yield f"<text x='{x}' y='{size[1] - 16}'>{shown}</text>"
 
 
 def _ribbon(panel: Mapping[str, Any], rows: Rows, size: tuple[int, int]) -> str:

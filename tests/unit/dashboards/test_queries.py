@@ -174,6 +174,24 @@ def test_the_heat_map_says_where_it_moved(grafana: Grafana, moment: View) -> Non
     assert ratios["hub=LGA"] < 1
 
 
+def test_a_drift_is_explained_with_its_kind_onset_origin_and_groups(
+    grafana: Grafana, moment: View
+) -> None:
+    told = run(grafana, query_of("vigie-drift", "Kind, onset and origin"), moment)
+    labels = {row["cohort"]: row for row in told if row["subject"] == "label:late"}
+    assert {"everyone", "hub=EWR", "hub=JFK"} <= labels.keys()
+    everyone = labels["everyone"]
+    assert everyone["kind"] == "abrupt"
+    assert everyone["kind is"] > 0.5
+    assert everyone["moved"].startswith("unknown: ")  # reports with noise do not tell it
+    assert ", suddenly, at 7 of 11 clients" in everyone["sentence"]
+    first, last = map(int, everyone["between steps"].split(" to "))
+    assert first <= everyone["onset step"] <= last
+    groups = run(grafana, query_of("vigie-drift", "Clusters: clients that moved alike"), moment)
+    assert min(row["clients"] for row in groups) >= 3  # the federation's minimum
+    assert max(row["share"] for row in groups) > 0.9  # of the drift
+
+
 def test_the_reference_stands_beside_what_is_now(grafana: Grafana, moment: View) -> None:
     rows = run(grafana, query_of("vigie-drift", "Reference and current distribution"), moment)
     assert [row["bin"] for row in rows] == ["on time", "late"]
@@ -279,7 +297,7 @@ def test_the_migration_goes_back_and_forth_with_data_and_grants(
     before = shown.execute("SELECT * FROM grafana_subjects ORDER BY subject, cohort").fetchall()
     shown.close()
     database = Database(seeded.replace("postgresql:", "postgresql+psycopg:", 1))
-    command.downgrade(migrations.config(database), "-1")
+    command.downgrade(migrations.config(database), "0013")
     with psycopg.connect(seeded, user="vigie_grafana", row_factory=dict_row) as connection:
         assert connection.execute("SELECT count(*) AS n FROM grafana_verdicts").fetchone()
     migrations.upgrade(database)

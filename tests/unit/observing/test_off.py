@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
-from app.core import tracing
+from app.core import telemetry, tracing
 from app.core.settings import Settings
 
 # A round is pushed and judged, as an API and a worker do it.
@@ -52,3 +53,10 @@ def test_a_collector_without_the_exporter_says_what_to_install(
     settings = Settings(data_dir=tmp_path, otlp_endpoint="http://127.0.0.1:1")
     with pytest.raises(ModuleNotFoundError, match=r"install `vigie\[otel\]`"):
         tracing.configure(settings, "vigie-test")
+
+
+def test_a_collector_that_does_not_answer_fails_nothing(api: TestClient) -> None:
+    tracer = telemetry.exporting("http://127.0.0.1:1", "vigie-test")  # nobody listens there
+    with tracing.using(tracer):
+        assert api.get("/readyz").is_success
+    tracer.close()
