@@ -25,10 +25,13 @@ POSTGRES_USER = "postgres"  # PostgreSQL refuses to run as root; Debian's packag
 
 
 @contextmanager
-def running_postgres(tmp_path: Path, port: int | None = None) -> Iterator[str]:
+def running_postgres(
+    tmp_path: Path, port: int | None = None, *, durable: bool = False
+) -> Iterator[str]:
     """A PostgreSQL of `tmp_path`'s own, empty at first; its SQLAlchemy address, as a superuser.
 
-    Skips the test where the server's programs are missing. `port` is for a server that comes back.
+    Skips the test where the server's programs are missing. `port` is for a server that comes back,
+    `durable` for measurements: no test cuts the machine's power.
     """
     initdb, postgres = postgres_program("initdb"), postgres_program("postgres")
     home = _postgres_home(tmp_path)
@@ -41,7 +44,7 @@ def running_postgres(tmp_path: Path, port: int | None = None) -> Iterator[str]:
             command, check=True, cwd=home, stdout=subprocess.DEVNULL, user=_unprivileged()
         )
     command = [postgres, "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", ""]
-    command += ["-c", "fsync=off"]  # the machine will not lose its power during a test
+    command += [] if durable else ["-c", "fsync=off"]
     address = f"postgresql://{POSTGRES_USER}@127.0.0.1:{port}/postgres"
     with _running(command, home, lambda: _answers_sql(address), user=_unprivileged()):
         yield address.replace("postgresql:", "postgresql+psycopg:", 1)
