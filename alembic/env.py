@@ -9,7 +9,7 @@ from app.core.database import Database, Json, Utc
 from app.core.settings import settings
 from app.tables import metadata
 
-LOCK_TIMEOUT = "5s"
+LOCK_TIMEOUT = "2s"  # so long do writers queue behind a migration; see migrations.upgrade
 
 
 def rendered(kind: str, item: Any, _context: object) -> str | Literal[False]:

@@ -98,7 +98,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         telemetry=NO_TELEMETRY,
     )
     app.state.settings = settings
-    app.state.database = database(settings.database)
+    app.state.database = database(settings.database, settings.pool)
     app.state.pressure = Pressure(settings)
     app.state.waiters = Waiters()
     app.add_middleware(Gunzip, limit=settings.max_body_bytes)

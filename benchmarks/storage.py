@@ -180,7 +180,7 @@ def _on_sqlite() -> Iterator[Database]:
 def _on_postgres() -> Iterator[Database]:
     with (
         tempfile.TemporaryDirectory() as folder,
-        running_postgres(Path(folder)) as url,
+        running_postgres(Path(folder), durable=True) as url,
         _prepared(url) as database,
     ):
         yield database

@@ -25,10 +25,13 @@ POSTGRES_USER = "postgres"  # PostgreSQL refuses to run as root; Debian's packag
 
 
 @contextmanager
-def running_postgres(tmp_path: Path, port: int | None = None) -> Iterator[str]:
+def running_postgres(
+    tmp_path: Path, port: int | None = None, *, durable: bool = False
+) -> Iterator[str]:
     """A PostgreSQL of `tmp_path`'s own, empty at first; its SQLAlchemy address, as a superuser.
 
-    Skips the test where the server's programs are missing. `port` is for a server that comes back.
+    Skips the test where the server's programs are missing. `port` is for a server that comes back,
+    `durable` for measurements: no test cuts the machine's power.
     """
     initdb, postgres = postgres_program("initdb"), postgres_program("postgres")
     home = _postgres_home(tmp_path)
@@ -41,6 +44,7 @@ def running_postgres(tmp_path: Path, port: int | None = None) -> Iterator[str]:
             command, check=True, cwd=home, stdout=subprocess.DEVNULL, user=_unprivileged()
         )
     command = [postgres, "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", ""]
+    command += [] if durable else ["-c", "fsync=off"]
     address = f"postgresql://{POSTGRES_USER}@127.0.0.1:{port}/postgres"
     with _running(command, home, lambda: _answers_sql(address), user=_unprivileged()):
         yield address.replace("postgresql:", "postgresql+psycopg:", 1)
@@ -78,6 +82,33 @@ def running_mlflow(tmp_path: Path, port: int | None = None) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     with _running(command, home, lambda: _answers_http(f"{address}/health"), group=True):
         yield address
+
+
+@contextmanager
+def running_pgbouncer(tmp_path: Path, address: str) -> Iterator[str]:
+    """A pgbouncer in transaction mode before the PostgreSQL at `address`; its own address."""
+    found = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    program = found or program_or_skip("pgbouncer", "pgbouncer")
+    home, port = _postgres_home(tmp_path / "pgbouncer"), free_port()
+    _give_home(home)
+    server, database = address.rpartition("@")[2].split("/")
+    told = {
+        "listen_addr": "127.0.0.1",
+        "listen_port": port,
+        "auth_type": "any",
+        "pool_mode": "transaction",
+        "default_pool_size": 2,
+        "unix_socket_dir": "",
+    }
+    (home / "pgbouncer.ini").write_text(
+        f"[databases]\n{database} = host={server.split(':')[0]} port={server.split(':')[1]}"
+        f" user={POSTGRES_USER}\n[pgbouncer]\n"
+        + "".join(f"{name} = {value}\n" for name, value in told.items())
+    )
+    own = f"postgresql://{POSTGRES_USER}@127.0.0.1:{port}/{database}"
+    command = [program, str(home / "pgbouncer.ini")]
+    with _running(command, home, lambda: _answers_sql(own), user=_unprivileged()):
+        yield own.replace("postgresql:", "postgresql+psycopg:", 1)
 
 
 def program_or_skip(name: str, package: str) -> str:

@@ -7,10 +7,12 @@ from logging import WARNING, getLogger
 
 from celery import Celery
 from celery.signals import setup_logging, worker_init
+from kombu import Queue
 
 from app.core import logging, tracing
 from app.core.settings import Settings
 from app.core.settings import settings as read_settings
+from workers.queues import EVALUATION, IN_ORDER, ROUTES
 from workers.schedule import beat_schedule
 
 # A publish to a stopped Redis would otherwise block for most of a minute.
@@ -39,6 +41,10 @@ def create_celery(settings: Settings) -> Celery:
         broker_transport=FILE_BROKER if _has_file_broker(settings) else None,
         broker_transport_options=_transport_options(settings),
         task_publish_retry_policy={"max_retries": 1},
+        task_queues=[Queue(name, routing_key=name) for name in IN_ORDER],
+        task_default_queue=EVALUATION,
+        task_default_routing_key=EVALUATION,
+        task_routes=ROUTES,
         beat_schedule=beat_schedule(settings),
         beat_schedule_filename=str(settings.data_dir.absolute() / "beat-schedule"),
         beat_max_loop_interval=min(5.0, settings.sweep_seconds),
@@ -50,7 +56,11 @@ def create_celery(settings: Settings) -> Celery:
 
 def _transport_options(settings: Settings) -> dict[str, object]:
     if not _has_file_broker(settings):
-        return {"socket_timeout": SOCKET_SECONDS, "socket_connect_timeout": SOCKET_SECONDS}
+        return {
+            "socket_timeout": SOCKET_SECONDS,
+            "socket_connect_timeout": SOCKET_SECONDS,
+            "queue_order_strategy": "priority",  # the first queue that has a message is served
+        }
     messages = settings.broker_dir / "messages"
     messages.mkdir(parents=True, exist_ok=True, mode=0o700)
     return {

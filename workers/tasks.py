@@ -1,6 +1,7 @@
 """Every task under its name: the effects that outbox rows ask for, and the periodic ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
 from uuid import UUID, uuid4
@@ -9,7 +10,7 @@ from celery.signals import worker_shutdown
 from sqlmodel import Session
 
 from app.core import tracing
-from app.core.database import Database, database
+from app.core.database import Database, database, one_at_a_time
 from app.core.outbox import MAX_IN_FLIGHT, Delivery
 from app.core.pressure import MEBIBYTE
 from app.core.settings import settings
@@ -82,7 +83,15 @@ SHARD_ATTEMPTS = 3  # a shard that fails as often is left out of its round
 
 
 def _database() -> Database:
-    return database(settings().database)
+    return database(settings().database, settings().pool)
+
+
+@contextmanager
+def _turn(name: str) -> Iterator[Session]:
+    """A transaction for a periodic task: asked for twice at once, the second finds nothing due."""
+    with _database().session_scope() as session:
+        one_at_a_time(session, name)
+        yield session
 
 
 @cache
@@ -202,18 +211,18 @@ def sweep() -> None:
 @app.task(name=RELEASE_LEASES)
 def release_leases() -> None:
     """Give claimed requests whose lease ran out back; expire unclaimed ones, and promotions."""
-    with _database().session_scope() as session:
+    with _turn(RELEASE_LEASES) as session:
         retraining.release_expired(session)
-    with _database().session_scope() as session:
+    with _turn(RELEASE_LEASES) as session:
         registry.expire_due(session)
 
 
 @app.task(name=ASK_BY_CALENDAR)
 def ask_by_calendar() -> None:
     """Ask for the retraining that time makes due: by calendar, or after quiet hours."""
-    with _database().session_scope() as session:
+    with _turn(ASK_BY_CALENDAR) as session:
         aftermath.ask_again(session)
-    with _database().session_scope() as session:
+    with _turn(ASK_BY_CALENDAR) as session:
         retraining.consider_all_schedules(session)
     sweep()
 
@@ -221,14 +230,14 @@ def ask_by_calendar() -> None:
 @app.task(name=CLOSE_ROUNDS)
 def close_rounds() -> None:
     """End the rounds whose chunks did not all come in time."""
-    with _database().session_scope() as session:
+    with _turn(CLOSE_ROUNDS) as session:
         rounds.close_overdue(session)
 
 
 @app.task(name=FORGET_RECORDS)
 def forget_records() -> None:
     """Drop client records that their federation keeps no longer."""
-    with _database().session_scope() as session:
+    with _turn(FORGET_RECORDS) as session:
         retention.forget_expired(session)
 
 
@@ -247,7 +256,7 @@ def repeat_alerts() -> None:
 @app.task(name=SEND_OVERDUE)
 def send_overdue() -> None:
     """Try the deliveries again whose next attempt is due."""
-    with _database().session_scope() as session:
+    with _turn(SEND_OVERDUE) as session:
         delivery.send_overdue(session)
     sweep()
 
@@ -255,7 +264,7 @@ def send_overdue() -> None:
 @app.task(name=CATCH_UP)
 def catch_up() -> None:
     """Remind of what nobody acknowledged, tell what is silent no more, and send digests."""
-    with _database().session_scope() as session:
+    with _turn(CATCH_UP) as session:
         oncall.catch_up(session)
 
 
@@ -265,7 +274,7 @@ def reconcile() -> None:
     with _database().read_scope() as session:
         outdated = reconciling.outdated(session)
     if outdated:
-        with _database().session_scope() as session:
+        with _turn(RECONCILE) as session:
             reconciling.catch_up(session, outdated)
     MLFLOW_LANE.submit(
         MLFLOW.name, RECONCILIATION, lambda: look_at_all(_database(), _registry(), MLFLOW)
@@ -275,14 +284,14 @@ def reconcile() -> None:
 @app.task(name=REMIND_OF_REVIEWS)
 def remind_of_reviews() -> None:
     """Tell of the models whose review is overdue."""
-    with _database().session_scope() as session:
+    with _turn(REMIND_OF_REVIEWS) as session:
         inventory.remind(session)
 
 
 @app.task(name=REFRESH_CARDS)
 def refresh_cards() -> None:
     """Have the model cards in MLflow brought up to date."""
-    with _database().session_scope() as session:
+    with _turn(REFRESH_CARDS) as session:
         cards.refresh(session)
 
 

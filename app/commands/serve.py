@@ -67,13 +67,22 @@ def api() -> None:
         uvicorn.Server(serving).run()
 
 
-def worker() -> None:
-    """Run a worker alone: it does what outbox rows ask for."""
+def worker(
+    queues: Annotated[
+        list[str] | None,
+        typer.Option("--queue", help="Serve this queue only: evaluation, reports. Repeatable."),
+    ] = None,
+) -> None:
+    """Run a worker alone: it does what outbox rows ask for, evaluation before reports."""
     from workers.app import app  # noqa: PLC0415 - Celery, only for this
+    from workers.queues import IN_ORDER  # noqa: PLC0415 - likewise
 
-    lonely = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    served = [name for name in IN_ORDER if not queues or name in queues]
+    if set(queues or ()) - set(IN_ORDER):
+        raise typer.BadParameter(f"the queues are {', '.join(IN_ORDER)}", param_hint="--queue")
+    quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
     with collected_seldom():
-        app.worker_main(["worker", "--pool=threads", *lonely])
+        app.worker_main(["worker", "--pool=threads", *quiet, f"--queues={','.join(served)}"])
 
 
 def beat() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from threading import Lock
@@ -38,8 +39,7 @@ SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
 }
 
-# AnyIO runs `def` routes on 40 threads; fewer connections would make them wait for each other.
-POOL_SIZE, POOL_OVERFLOW = 20, 25
+KEPT_CONNECTIONS = 20  # of a pool, while idle; what is beyond is closed after use
 BUSY_SECONDS = 30
 TRUSTED_SECONDS = 1.0  # so long is a connection taken to be alive without asking
 _TURN, _IDLE_SINCE = "turn", "idle since"
@@ -76,12 +76,31 @@ class Utc(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+@dataclass(frozen=True)
+class Pool:
+    """How many connections a process may have at most, and how PostgreSQL's are used.
+
+    AnyIO runs `def` routes on 40 threads: with fewer connections they wait for each other.
+    `prepared`: frequent statements are prepared on the server, which a pooler between transactions
+    (pgbouncer) cannot bear.
+    """
+
+    connections: int = 45
+    prepared: bool = True
+
+    @property
+    def options(self) -> dict[str, int]:
+        """As SQLAlchemy has it."""
+        kept = min(KEPT_CONNECTIONS, self.connections)
+        return {"pool_size": kept, "max_overflow": self.connections - kept}
+
+
 class Database:
     """An engine and the two ways to use it: one that writes, one that only reads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, pool: Pool | None = None) -> None:
         self.url = url
-        self.engine = _make_engine(url)
+        self.engine = _make_engine(url, pool or Pool())
         self._readers = self.engine.execution_options(vigie_reads=True)
 
     @contextmanager
@@ -160,17 +179,16 @@ def beside_others(session: Session, key: str) -> None:
 
 
 @lru_cache
-def database(url: str) -> Database:
+def database(url: str, pool: Pool | None = None) -> Database:
     """The database at `url`, one for each process (call it after any fork)."""
-    return Database(url)
+    return Database(url, pool)
 
 
-def _make_engine(url: str) -> Engine:
+def _make_engine(url: str, pool: Pool) -> Engine:
     if url.startswith("sqlite"):
         engine = create_engine(
             url,
-            pool_size=POOL_SIZE,
-            max_overflow=POOL_OVERFLOW,
+            **pool.options,
             connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
             hide_parameters=True,  # errors are logged, and parameters hold what must not be
         )
@@ -179,9 +197,8 @@ def _make_engine(url: str) -> Engine:
         event.listen(engine, "begin", turns.begin)
         event.listen(engine, "checkin", turns.done)
         return engine
-    engine = create_engine(
-        url, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW, hide_parameters=True
-    )
+    unprepared = {} if pool.prepared else {"prepare_threshold": None}
+    engine = create_engine(url, **pool.options, connect_args=unprepared, hide_parameters=True)
     pings = _Pings(engine)
     event.listen(engine, "checkout", pings.check)
     event.listen(engine, "checkin", pings.note)

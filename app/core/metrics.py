@@ -155,6 +155,10 @@ def _outbox_rows(session: Session) -> list[Sample]:
     return by_label(outbox.depth(session))
 
 
+def _unfinished(session: Session) -> list[Sample]:
+    return [Sample(count, (task, state)) for task, state, count in outbox.unfinished(session)]
+
+
 def _oldest_pending(session: Session) -> list[Sample]:
     oldest = outbox.oldest_pending(session)
     return [Sample(0.0 if oldest is None else (clock.now() - oldest).total_seconds())]
@@ -167,6 +171,12 @@ def _size(session: Session) -> list[Sample]:
 CORE_SOURCES = (
     Source("vigie_database_size_bytes", "Bytes that the database takes on its disk.", _size),
     Source("vigie_outbox_rows", "Outbox rows by state.", _outbox_rows, ("state",)),
+    Source(
+        "vigie_outbox_unfinished_rows",
+        "Outbox rows that wait or were given up, by task.",
+        _unfinished,
+        ("task", "state"),
+    ),
     Source(
         "vigie_outbox_oldest_pending_seconds",
         "Age of the oldest outbox row that waits; 0 if none does.",

@@ -1,11 +1,19 @@
 """Bring the database to the newest schema, from a checkout or from an installed wheel."""
 
+import time
 from pathlib import Path
 
+import structlog
 from alembic import command
 from alembic.config import Config
+from psycopg.errors import LockNotAvailable
+from sqlalchemy.exc import OperationalError
 
 from app.core.database import Database
+
+RETRY_SECONDS, FIRST_PAUSE, LONGEST_PAUSE = 300.0, 0.5, 10.0
+
+log = structlog.get_logger(__name__)
 
 _PACKAGE = Path(__file__).parents[1]
 _SCRIPTS = (_PACKAGE.parent / "alembic", _PACKAGE / "_alembic")
@@ -21,10 +29,28 @@ def config(database: Database) -> Config:
 
 
 def upgrade(database: Database) -> None:
-    """Run every migration that the database has not had."""
+    """Run every migration that the database has not had, in one transaction.
+
+    On PostgreSQL a lock that is not to be had soon is given up, so that the writers who queue
+    behind it go on, and the whole is tried again, for `RETRY_SECONDS`.
+
+    Raises:
+        OperationalError: when the lock was not to be had in all that time.
+    """
     if database.url.startswith("sqlite:///"):
         Path(database.url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    command.upgrade(config(database), "head")
+    deadline, pause = time.monotonic() + RETRY_SECONDS, FIRST_PAUSE
+    while True:
+        try:
+            command.upgrade(config(database), "head")
+        except OperationalError as error:
+            if not isinstance(error.orig, LockNotAvailable) or time.monotonic() > deadline:
+                raise
+            log.warning("migrations.locked", what="A table is in use.", again_in_seconds=pause)
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+        else:
+            return
 
 
 def check(database: Database) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import CheckConstraint, Index, func
 from sqlmodel import Field, Session, SQLModel, col, select, update
 
 from app.core import clock, context, tracing
-from app.core.database import Database, Json, Utc, insert_once
+from app.core.database import Database, Json, Utc, insert_once, one_at_a_time
 from app.core.ids import new_id
 from app.core.telling import told
 from app.core.tracing import Kind
@@ -26,6 +26,7 @@ MAX_FAILURES = 8
 MAX_RESEND_SECONDS = 600.0
 MAX_IN_FLIGHT = 1000
 MESSAGING = "vigie_outbox"  # what OpenTelemetry calls a messaging system
+CLAIMING = "outbox.claim_due"
 
 log = structlog.get_logger(__name__)
 
@@ -108,8 +109,10 @@ def enqueue(
 def claim_due(session: Session, resend_seconds: float) -> list[Delivery]:
     """The rows that are due, oldest first, each put off by its backoff in case it gets lost.
 
-    Concurrent callers get disjoint rows. At most `MAX_IN_FLIGHT` are with the broker at a time.
+    One caller at a time: of two sweeps at once the second finds what the first left. At most
+    `MAX_IN_FLIGHT` are with the broker at a time. Rows that a worker holds are skipped.
     """
+    one_at_a_time(session, CLAIMING)
     at = clock.now()
     room = MAX_IN_FLIGHT - _in_flight(session, at)
     if room <= 0:
@@ -204,6 +207,13 @@ def depth(session: Session) -> dict[str, int]:
     """How many rows are in each state."""
     counts = session.exec(select(OutboxRow.state, func.count()).group_by(OutboxRow.state)).all()
     return {state.value: 0 for state in OutboxState} | dict(counts)
+
+
+def unfinished(session: Session) -> list[tuple[str, str, int]]:
+    """How many rows wait or were given up, by task and state."""
+    counts = select(OutboxRow.task, OutboxRow.state, func.count())
+    left = counts.where(OutboxRow.state != OutboxState.DONE)
+    return list(session.exec(left.group_by(OutboxRow.task, OutboxRow.state)))
 
 
 def waiting(session: Session, most: int, *, but: str) -> int:

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 from sqlalchemy import make_url
 
+from app.core.database import Pool
 from app.core.secret import load_or_make_secret
 from app.core.sign_in_settings import SignInSettings
 
@@ -28,6 +29,13 @@ class Settings(SignInSettings):
     )
     database_password_file: Path | None = Field(
         default=None, description="File with the password that goes into the database's address."
+    )
+    database_connections: int = Field(
+        default=45, ge=2, le=1000, description="Most connections of one process to its database."
+    )
+    database_prepared: bool = Field(
+        default=True,
+        description="Prepare frequent statements; false behind pgbouncer in transaction mode.",
     )
     broker_url: str | None = Field(
         default=None, description="Celery broker; default: files in the data folder."
@@ -105,6 +113,11 @@ class Settings(SignInSettings):
         """The SQLAlchemy address in force."""
         url = self.database_url or f"sqlite:///{self.data_dir.absolute() / 'vigie.db'}"
         return _with_password(url, self.database_password_file)
+
+    @property
+    def pool(self) -> Pool:
+        """How API and worker use the database's connections."""
+        return Pool(self.database_connections, self.database_prepared)
 
     @property
     def broker(self) -> str:

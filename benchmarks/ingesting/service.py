@@ -62,7 +62,7 @@ def on_postgres(**environment: str) -> Iterator[Service]:
     """The service on a PostgreSQL of its own, every commit synchronised."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        running_postgres(Path(folder)) as url,
+        running_postgres(Path(folder), durable=True) as url,
         _running(folder, url, environment) as service,
     ):
         yield service

@@ -50,7 +50,7 @@ def full() -> Iterator[str]:
     """The same on PostgreSQL and Redis."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        database = stack.enter_context(running_postgres(folder))
+        database = stack.enter_context(running_postgres(folder, durable=True))
         broker = stack.enter_context(running_redis(folder))
         told = {"VIGIE_DATABASE_URL": database, "VIGIE_BROKER_URL": broker}
         yield stack.enter_context(_up(folder / "data", told))

@@ -86,7 +86,7 @@ def hanging(address: str) -> Iterator[None]:
 
 def queued(address: str) -> int:
     with redis.Redis.from_url(address) as client:
-        return int(client.llen("celery"))
+        return int(client.llen("evaluation"))
 
 
 def relay_soon(database: Database, publish: Publish) -> int:

@@ -22,7 +22,9 @@ from app.federations.roles import Role
 from app.rounds.tables import Round
 from tests.rounds import BIN_SPEC, body, record
 from tests.servers import running_postgres
+from workers import tasks
 from workers.effects import Local
+from workers.relay import relay_due
 
 BIN_SPECS = "/v1/federations/flights/bin-specs"
 PUSH = "/v1/federations/flights/runs/run-1/rounds/1/evaluate"
@@ -81,16 +83,38 @@ def test_the_migrated_schema_is_that_of_the_tables_in_code(database: Database) -
     migrations.check(database)
 
 
-def test_a_second_claim_skips_rows_that_another_session_holds(
+def test_a_claim_skips_rows_that_a_worker_holds(database: Database) -> None:
+    ask(database)
+    with database.session_scope() as worker, database.session_scope() as sweeper:
+        held = worker.exec(select(OutboxRow).limit(ROWS // 2).with_for_update()).all()
+        claimed = outbox.claim_due(sweeper, RESEND_SECONDS)
+    assert len(claimed) == ROWS // 2
+    assert not {delivery.row_id for delivery in claimed} & {row.id for row in held}
+
+
+def test_sweeps_at_once_put_no_more_in_flight_than_one(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "MAX_IN_FLIGHT", ROWS // 2)
+    monkeypatch.setattr(outbox, "MAX_IN_FLIGHT", ROWS // 4)
     ask(database)
-    with database.session_scope() as one, database.session_scope() as other:
-        first = outbox.claim_due(one, RESEND_SECONDS)
-        second = outbox.claim_due(other, RESEND_SECONDS)
-    assert len(first) == len(second) == ROWS // 2
-    assert not set(first) & set(second)
+    sent: list[outbox.Delivery] = []
+    at_once(WRITERS, lambda _: relay_due(database, sent.append, RESEND_SECONDS))
+    assert len(sent) == len(set(sent)) == ROWS // 4
+
+
+def test_two_beats_have_periodic_work_done_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "_database", lambda: database)
+
+    def remind(_number: int) -> None:
+        with tasks._turn("test.remind") as session:
+            if session.exec(select(func.count()).select_from(AuditEntry)).one() == 0:
+                append(session, "what was due")
+
+    at_once(WRITERS, remind)
+    with database.read_scope() as session:
+        assert session.exec(select(func.count()).select_from(AuditEntry)).one() == 1
 
 
 def test_claims_at_once_hand_out_every_row_once(database: Database) -> None:

@@ -30,7 +30,7 @@ VIEW = View(NOW - timedelta(minutes=15), NOW, scrape=SCRAPE)
 SPECS = "/v1/federations/flights/bin-specs"
 PUSH = "/v1/federations/flights/runs/run-1/rounds/1/evaluate"
 # A client, a federation and a model are no labels: /metrics can be read without a key.
-LABELS = {"route", "method", "status", "state", "code", "severity", "resolution", "le"}
+LABELS = {"route", "task", "method", "status", "state", "code", "severity", "resolution", "le"}
 
 
 @pytest.fixture

@@ -164,6 +164,7 @@ OF_THE_INSTALLATION = {  # only with a role in all federations
     route for route in TABLE if ONE not in route and route != f"GET {OF_ALL}"
 }
 OF_A_FEDERATION = [route for route in TABLE if ONE in route]
+SAME = {"X-Request-ID": "the-same"}  # else each answer has one of its own
 NOTHING = "00000000-0000-4000-8000-000000000000"
 PARAMETERS = {
     **dict.fromkeys(("key_id", "round_id", "incident_id", "silence_id", "proposal_id"), NOTHING),
@@ -207,6 +208,7 @@ class House:
     ) -> Response:
         """Call a route with an empty body, if it takes one, and no query."""
         method, path = route.split()
+        headers = SAME | headers
         body = {} if method in MUTATING else None
         url = path.format(federation=federation, **(PARAMETERS | parameters))
         return self.caller.request(method, url, headers=headers, json=body)
