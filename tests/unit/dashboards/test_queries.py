@@ -275,11 +275,14 @@ def test_the_migration_goes_back_and_forth_with_data_and_grants(
     server: str, seeded: str, shown: Grafana
 ) -> None:
     from alembic import command
+    from alembic.script import ScriptDirectory
 
     before = shown.execute("SELECT * FROM grafana_subjects ORDER BY subject, cohort").fetchall()
     shown.close()
     database = Database(seeded.replace("postgresql:", "postgresql+psycopg:", 1))
-    command.downgrade(migrations.config(database), "-1")
+    config = migrations.config(database)
+    views = ScriptDirectory.from_config(config).get_revision("0014")
+    command.downgrade(config, str(views.down_revision))
     with psycopg.connect(seeded, user="vigie_grafana", row_factory=dict_row) as connection:
         assert connection.execute("SELECT count(*) AS n FROM grafana_verdicts").fetchone()
     migrations.upgrade(database)
