@@ -7,5 +7,5 @@ first. It may be told to serve some of them only, so that each kind of work scal
 EVALUATION, REPORTS = "evaluation", "reports"
 IN_ORDER = (EVALUATION, REPORTS)
 # What takes seconds, and nobody is paged for. Everything else is evaluation's.
-PATIENT = ("reports.build", "incidents.backtest_proposal")
+PATIENT = ("reports.build", "incidents.backtest_proposal", "incidents.try_policy")
 ROUTES = {task: {"queue": REPORTS, "routing_key": REPORTS} for task in PATIENT}

@@ -15,7 +15,7 @@ from app.core.outbox import MAX_IN_FLIGHT, Delivery
 from app.core.pressure import MEBIBYTE
 from app.core.settings import settings
 from app.drift import retention, shards
-from app.incidents import aftermath, delivery, governance, notices, oncall, proposals
+from app.incidents import aftermath, delivery, governance, notices, oncall, proposals, trying
 from app.incidents import service as incidents
 from app.incidents.alertmanager import post_alerts
 from app.incidents.asking import ASSESS
@@ -146,6 +146,9 @@ EFFECTS: dict[str, Effect] = {
         proposals.record,
         proposals.give_up,
         BACKTEST_ATTEMPTS,
+    ),
+    trying.TRY: External(
+        trying.prepare, trying.perform, trying.record, trying.give_up, BACKTEST_ATTEMPTS
     ),
     ANNOUNCE: Local(_announce),
     deviations.ANNOUNCE: Local(governance.announce_deviation),

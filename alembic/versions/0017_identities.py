@@ -1,4 +1,4 @@
-"""identities: whose a key is, and who made, asked for and approved what, by more than a name
+"""identities: whose a key is, and who made, asked for and approved what; policies that are tried
 
 Revision ID: 0017
 Revises: 0016
@@ -6,6 +6,8 @@ Revises: 0016
 
 import sqlalchemy as sa
 from alembic import op
+
+from app.core.database import Json, Utc
 
 
 revision = "0017"
@@ -45,9 +47,39 @@ def upgrade() -> None:
     with op.batch_alter_table("promotion_approvals") as batch_op:
         batch_op.drop_constraint("uq_promotion_approvals", type_="unique")
         batch_op.create_unique_constraint("uq_promotion_approvals", ["promotion_id", "actor_id"])
+    _create_trials()
+
+
+def _create_trials() -> None:
+    op.create_table(
+        "policy_trials",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("federation_id", sa.Uuid(), nullable=False),
+        sa.Column("policy", Json, nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("asked_by", sa.String(), nullable=False),
+        sa.Column("asked_at", Utc(), nullable=False),
+        sa.Column("result", Json, nullable=True),
+        sa.Column("error", sa.String(), nullable=True),
+        sa.Column("ended_at", Utc(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["federation_id"], ["federations.id"], name=op.f("fk_policy_trials_federation_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_trials")),
+    )
+    op.create_index("ix_policy_trials_newest", "policy_trials", ["federation_id", "asked_at"])
+    op.create_index(
+        "uq_policy_trials_under_way",
+        "policy_trials",
+        ["federation_id"],
+        unique=True,
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("policy_trials")
     # The old schema tells two people of one name apart by nothing.
     op.execute(
         "DELETE FROM promotion_approvals WHERE EXISTS (SELECT 1 FROM promotion_approvals o"

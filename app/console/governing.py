@@ -32,6 +32,7 @@ router = APIRouter(prefix="/f/{federation}", route_class=ConsoleRoute, include_i
 PAGE = 50  # audit entries
 BATCH = 1000
 MOST_SEQ = 2**31 - 1
+LOOK_AGAIN_SECONDS = "5"
 
 Reader = Annotated[Visitor, Depends(reader)]
 Auditor = Annotated[Visitor, Depends(reader_of(Permission.READ_AUDIT))]
@@ -153,23 +154,29 @@ def try_policy(
     federation: Slug,
     text: Text,
     visitor: Setter,
-    database: DatabaseDep,
+    session: WriteSession,
     backtest: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Say what a policy would change; asked to, which incidents it would have opened."""
-    with database.read_scope() as session:
-        tried = try_out(visitor.federation(session, federation), text)
+    """Say what a policy would change; asked to, have a worker say what it would have opened."""
+    row = visitor.federation(session, federation)
+    tried = try_out(row, text)
     if backtest and tried.policy is not None:
-        tried = _played(federation, tried)
-    with database.read_scope() as session:
-        it = policy_page(session, visitor.federation(session, federation), tried)
+        trial = trying.ask(session, row, tried.policy, text, visitor.name)
+        return RedirectResponse(f"/f/{federation}/policy/trials/{trial.id}", SEE_OTHER)
+    it = policy_page(session, row, tried)
     return page("policy.html", 422 if tried.faults else 200, visitor=visitor, it=it)
 
 
-def _played(federation: str, tried: PolicyTry) -> PolicyTry:
-    assert tried.policy is not None  # the caller looked
-    found, fault = trying.backtest(federation, tried.policy)
-    return tried.with_backtest(found, fault)
+@router.get("/policy/trials/{trial_id}")
+def show_trial(federation: Slug, trial_id: UUID, visitor: Reader, session: ReadSession) -> Response:
+    """A policy that was tried; until the answer is there, the page looks again by itself."""
+    row = visitor.federation(session, federation)
+    trial = trying.get(session, row.id, trial_id)
+    it = policy_page(session, row, try_out(row, trial.text), trial)
+    answer = page("policy.html", visitor=visitor, it=it)
+    if trial.ended_at is None:
+        answer.headers["Refresh"] = LOOK_AGAIN_SECONDS
+    return answer
 
 
 @router.post("/policy")

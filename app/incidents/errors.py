@@ -40,6 +40,19 @@ class BacktestFailedError(DomainError):
         super().__init__(f"The backtest ended without an answer; the last it said: {said}")
 
 
+class TrialUnderWayError(DomainError):
+    """A federation's policies are tried one at a time."""
+
+    code = "trial_under_way"
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another backtest of this federation is under way; the policy's page leads to it."
+            " Ask again when it is over."
+        )
+
+
 class InvalidChannelError(DomainError):
     """An address that notices cannot go to."""
 

@@ -14,6 +14,7 @@ from app.incidents.tables import (
     IncidentSeries,
     IncidentVerdict,
     PolicyProposal,
+    PolicyTrial,
     Silence,
 )
 from app.retraining.tables import RetrainRequest
@@ -188,6 +189,17 @@ def proposals(
     if state is not None:
         query = query.where(PolicyProposal.state == state)
     return list(session.exec(query.order_by(col(PolicyProposal.proposed_at).desc())))
+
+
+def trial(session: Session, trial_id: UUID) -> PolicyTrial | None:
+    """The trial of a policy with that id."""
+    return session.get(PolicyTrial, trial_id)
+
+
+def trials_of(session: Session, federation_id: UUID) -> list[PolicyTrial]:
+    """A federation's trials of policies, newest first."""
+    query = select(PolicyTrial).where(PolicyTrial.federation_id == federation_id)
+    return list(session.exec(query.order_by(col(PolicyTrial.asked_at).desc())))
 
 
 def proposal(session: Session, proposal_id: UUID) -> PolicyProposal | None:

@@ -138,6 +138,32 @@ class PolicyProposal(SQLModel, table=True):
     why: str | None = None
 
 
+class PolicyTrial(SQLModel, table=True):
+    """A policy that somebody wrote, and what a worker found that it would have changed."""
+
+    __tablename__ = "policy_trials"
+    __table_args__ = (
+        Index("ix_policy_trials_newest", "federation_id", "asked_at"),
+        Index(
+            "uq_policy_trials_under_way",
+            "federation_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    federation_id: UUID = Field(foreign_key="federations.id")
+    policy: dict[str, Any] = Field(sa_type=Json)
+    text: str  # how it was written
+    asked_by: str
+    asked_at: datetime = Field(sa_type=Utc)
+    result: dict[str, Any] | None = Field(default=None, sa_type=Json)  # as a proposal's backtest
+    error: str | None = None
+    ended_at: datetime | None = Field(default=None, sa_type=Utc)
+
+
 class Silence(SQLModel, table=True):
     """No notices for incidents that match, until it ends."""
 

@@ -14,7 +14,10 @@ from tests.migrations.test_migrations import urls
 from tests.servers import running_postgres
 
 REVISION = "0012"
-TYPES = {"id": sa.Uuid(), "federation_id": sa.Uuid(), "model_id": sa.Uuid(), "created_at": Utc()}
+TYPES = {
+    **dict.fromkeys(("id", "federation_id", "model_id", "promotion_id"), sa.Uuid()),
+    **dict.fromkeys(("created_at", "at"), Utc()),
+}
 
 
 @pytest.mark.parametrize("kind", urls())

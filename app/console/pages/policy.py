@@ -1,8 +1,7 @@
 """The policy's page: the document as YAML, its history, and what another one would change."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from sqlmodel import Session
 
@@ -11,6 +10,8 @@ from app.federations.errors import PolicyTooLargeError
 from app.federations.policy import Change, Policy, changes, document_of
 from app.federations.policy.yaml_text import PolicyTextError, read, write
 from app.federations.tables import Federation, PolicyVersion
+from app.incidents import trying
+from app.incidents.tables import PolicyTrial
 
 VERSIONS = 20
 
@@ -23,11 +24,6 @@ class PolicyTry:
     faults: Sequence[str] = ()
     policy: Policy | None = None
     changes: Sequence[Change] = ()
-    backtest: dict[str, Any] | None = None
-
-    def with_backtest(self, found: dict[str, Any] | None, fault: str) -> "PolicyTry":
-        """With the incidents that it would have opened, or why nobody can say."""
-        return replace(self, backtest=found, faults=(fault,) if fault else ())
 
 
 @dataclass(frozen=True)
@@ -38,6 +34,7 @@ class PolicyPage:
     document: str
     versions: Sequence[PolicyVersion]
     tried: PolicyTry | None
+    trial: PolicyTrial | None  # its backtest; without one tried, the newest there is
 
     @property
     def text(self) -> str:
@@ -46,12 +43,17 @@ class PolicyPage:
 
 
 def policy_page(
-    session: Session, federation: Federation, tried: PolicyTry | None = None
+    session: Session,
+    federation: Federation,
+    tried: PolicyTry | None = None,
+    trial: PolicyTrial | None = None,
 ) -> PolicyPage:
     """Gather the page."""
     document = write(document_of(federations.policy_of(federation)))
     versions = federations.policy_versions(session, federation, VERSIONS)
-    return PolicyPage(federation, document, versions, tried)
+    if tried is None:
+        trial = trying.newest(session, federation.id)
+    return PolicyPage(federation, document, versions, tried, trial)
 
 
 def try_out(federation: Federation, text: str) -> PolicyTry:

@@ -2,18 +2,28 @@
 
 import json
 import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from fastapi.testclient import TestClient
+from httpx import Response
+from sqlmodel import select
 
 from app.core.database import Database
+from app.core.outbox import OutboxRow
+from app.core.settings import Settings
 from app.federations import service as federations
+from app.federations.policy import Policy
 from app.federations.roles import ALLOWED, Permission, Role
-from app.incidents import trying
+from app.incidents import repository, trying
 from app.incidents.errors import BacktestFailedError
+from app.incidents.proposals import Trial
 from app.registry.criticality import QUESTIONS
 from tests.unit.console.conftest import SignIn, form_token
 from tests.unit.console.world import MODEL, World
+from workers.tasks import BACKTEST_ATTEMPTS, EFFECTS
 
 HERE = "/f/flights"
 P = Permission
@@ -95,24 +105,13 @@ def test_a_broken_chain_is_told(sign_in: SignIn, database: Database) -> None:
     assert "its content was edited" in aud.get(f"{HERE}/audit?verify=true").text
 
 
-def test_a_policy_is_tried_and_put_in_force(
-    sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_policy_is_tried_and_put_in_force(sign_in: SignIn) -> None:
     ada = sign_in(Role.OWNER)
     status, text = post(ada, f"{HERE}/policy/try", text="drifd: {}")
     assert status == 422
     assert "there is no such field" in text
     new = "promotion:\n  expire_hours: 100\n"
     assert "promotion.expire_hours" in post(ada, f"{HERE}/policy/try", text=new)[1]
-    told = {
-        "rounds": 13,
-        "counts": {"opened": 1, "spared": 0, "same": 2},
-        "opened": [],
-        "spared": [],
-    }
-    monkeypatch.setattr(trying, "perform", lambda _trial, _seconds: told)
-    played = post(ada, f"{HERE}/policy/try", text=new, backtest="true")[1]
-    assert "13 stored rounds, judged once more: 1 incidents more" in played
     fields = {"text": new, "version": "1", "why": "shorter"}
     assert ": shorter" in post(ada, f"{HERE}/policy", **fields)[1]
     assert post(ada, f"{HERE}/policy", **fields)[0] == 409
@@ -121,16 +120,90 @@ def test_a_policy_is_tried_and_put_in_force(
     assert post(viewer, f"{HERE}/policy", **fields)[0] == 403
 
 
-def test_a_backtest_that_fails_says_why_and_leaves_room_for_the_next(
-    sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+FOUND = {
+    "rounds": 13,
+    "counts": {"opened": 1, "spared": 0, "same": 2},
+    "opened": [
+        {"severity": "warning", "title": "Drift in score", "opened_step": 3, "resolution": None}
+    ],
+    "spared": [],
+}
+
+
+def backtest(browser: TestClient, **fields: str) -> Response:
+    data = {"form_token": form_token(browser), "text": "{}", "backtest": "true"} | fields
+    return browser.post(f"{HERE}/policy/try", data=data)
+
+
+def work(database: Database) -> None:
+    """What a worker does with the trials that wait."""
+    with database.read_scope() as session:
+        rows = session.exec(select(OutboxRow).where(OutboxRow.task == trying.TRY)).all()
+    for row in rows:
+        EFFECTS[trying.TRY].run(database, row.id)
+
+
+def playing(monkeypatch: pytest.MonkeyPatch, perform: Callable[[Trial], object]) -> None:
+    """A worker that plays so; history itself is played in `incidents/test_proposals`."""
+    effect = replace(EFFECTS[trying.TRY], perform=perform)
+    monkeypatch.setitem(EFFECTS, trying.TRY, effect)
+
+
+def test_a_backtest_is_played_by_a_worker_while_the_page_waits(
+    sign_in: SignIn, database: Database, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_trial: object, _seconds: float) -> dict[str, object]:
+    asked: list[Trial] = []
+    playing(monkeypatch, lambda trial: asked.append(trial) or FOUND)
+    ada, new = sign_in(Role.OWNER), "promotion:\n  expire_hours: 100\n"
+    assert backtest(sign_in(Role.VIEWER)).status_code == 403
+    answer = backtest(ada, text=new)
+    assert answer.status_code == 303
+    where = answer.headers["location"]
+    waiting = ada.get(where)
+    assert waiting.headers["Refresh"] == "5"
+    assert "A worker plays all stored rounds under it; Ada asked" in waiting.text
+    assert "promotion.expire_hours" in waiting.text
+    assert asked == [], "the page plays nothing itself"
+    assert backtest(ada).status_code == 409
+    assert f'href="{where}"' in sign_in(Role.VIEWER).get(f"{HERE}/policy").text
+    work(database)
+    assert [one.policy.promotion.expire_hours for one in asked] == [100]
+    over = sign_in(Role.VIEWER).get(where)
+    assert "Refresh" not in over.headers
+    assert "13 stored rounds, judged once more: 1 incidents more" in over.text
+    assert "would have opened: Drift in score" in over.text
+    assert sign_in(key=world.stranger).get(where.replace("flights", "trains")).status_code == 404
+
+
+def test_a_backtest_that_fails_says_why_and_leaves_room_for_the_next(
+    sign_in: SignIn, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_trial: Trial) -> object:
         raise BacktestFailedError("no disk")
 
-    monkeypatch.setattr(trying, "perform", fail)
+    playing(monkeypatch, fail)
     ada = sign_in(Role.OWNER)
-    for _ in range(2):
-        assert "no disk" in post(ada, f"{HERE}/policy/try", text="{}", backtest="true")[1]
+    where = backtest(ada).headers["location"]
+    for _ in range(BACKTEST_ATTEMPTS):
+        with suppress(BacktestFailedError):
+            work(database)
+    failed = ada.get(where)
+    assert "no disk" in failed.text
+    assert "Refresh" not in failed.headers
+    assert backtest(ada).status_code == 303
+
+
+def test_the_newest_trials_are_kept(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trying, "KEPT", 2)
+    with database.session_scope() as session:
+        federation = federations.named(session, "flights")
+        for _ in range(4):
+            trial = trying.ask(session, federation, Policy(), "{}", "Ada")
+            trying.record(session, trial.id, FOUND)
+        assert len(repository.trials_of(session, federation.id)) == 2
+        assert trying.newest(session, federation.id) == trial
 
 
 def test_keys_are_issued_once_and_revoked(sign_in: SignIn, world: World) -> None:
