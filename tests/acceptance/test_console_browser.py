@@ -18,8 +18,8 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 from app.core.database import Database
 from app.federations.roles import Role
 from app.incidents.tables import Incident
+from app.main import create_app
 from app.registry.tables import Promotion
-from tests.calling import application
 from tests.servers import free_port, program_or_skip
 from tests.unit.console.world import World, build, settings_in
 
@@ -74,7 +74,9 @@ def address(world: World) -> Iterator[str]:
     port = free_port()
     settings = settings_in(world.path)
     database = Database(settings.database)
-    with serving(application(settings, database), port):
+    app = create_app(settings)
+    app.state.database = database
+    with serving(app, port):
         yield f"http://127.0.0.1:{port}"
     database.dispose()
 
