@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 
 from app.core import context
 from app.core import logging as logs
+from app.core.ids import new_id
 from app.core.requests import HEADER, Requests
 from app.core.settings import Settings
 from tests.rounds import pseudonym
@@ -38,7 +39,9 @@ def lines(written: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in written.getvalue().splitlines()]
 
 
-@pytest.mark.parametrize("given", ["run-1:round.12_a", "0", "x" * 64, "01999999-0000-7000-8000-00000000000a"])
+@pytest.mark.parametrize(
+    "given", ["run-1:round.12_a", "0", "x" * 64, "01999999-0000-7000-8000-00000000000a"]
+)
 def test_a_sane_id_is_taken_over(api: TestClient, given: str) -> None:
     assert api.get("/healthz", headers={HEADER: given}).headers[HEADER] == given
 
