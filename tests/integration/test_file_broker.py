@@ -9,8 +9,9 @@ from celery import Celery
 from app.core.settings import Settings
 from workers.app import create_celery
 from workers.file_broker import DRAFT, Channel
+from workers.queues import EVALUATION
 
-MESSAGES, READERS, QUEUE = 200, 4, "celery"
+MESSAGES, READERS = 200, 4
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def publish(celery: Celery, number: int) -> None:
 def take(channel: Channel) -> str | None:
     """The id of the next message's task; None when there is none."""
     try:
-        return str(channel._get(QUEUE)["headers"]["id"])
+        return str(channel._get(EVALUATION)["headers"]["id"])
     except Empty:
         return None
 
@@ -47,7 +48,7 @@ def test_a_message_that_is_still_being_written_is_not_read(
 ) -> None:
     publish(celery, 1)
     (message,) = (settings.broker_dir / "messages").iterdir()
-    message.with_name(f"0_unfinished.{QUEUE}.msg{DRAFT}").write_text("{")
+    message.with_name(f"0_unfinished.{EVALUATION}.msg{DRAFT}").write_text("{")
     assert [take(channel_of(celery)), take(channel_of(celery))] == ["1", None]
 
 
