@@ -29,6 +29,21 @@ hypothesis.settings.register_profile("endurance", derandomize=False, deadline=No
 hypothesis.settings.load_profile("replay")
 
 
+# Their tests start many processes, and each wants the machine to itself.
+BUSY = ("acceptance", "frameworks", "integration")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes: a file's tests stay together, and the busy ones run in one of them.
+
+    (`--dist loadgroup`.)
+    """
+    here = Path(__file__).parent
+    for item in items:
+        busy = any(item.path.is_relative_to(here / folder) for folder in BUSY)
+        item.add_marker(pytest.mark.xdist_group("busy" if busy else str(item.path)))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Where VIGIE_NO_SKIPS is set, as in CI, a skipped test is a failed run."""
     skipped = len(terminalreporter.stats.get("skipped", []))
