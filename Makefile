@@ -36,7 +36,7 @@ $(ENVIRONMENTS): %: %/.installed
 	@touch $@
 
 test: $(STAMP) $(ENVIRONMENTS) ## Run every test; those that want a server skip where it is missing
-	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(TEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder $(TEST_ARGS)
 
 full-test: $(STAMP) ## Start the full profile from Debian's packages and play the loop through it
 	VIGIE_NO_SKIPS=1 $(BIN)/python -m pytest tests/acceptance/test_full_profile.py
