@@ -81,8 +81,7 @@ def worker(
     if set(queues or ()) - set(IN_ORDER):
         raise typer.BadParameter(f"the queues are {', '.join(IN_ORDER)}", param_hint="--queue")
     quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
-    with collected_seldom():
-        app.worker_main(["worker", "--pool=threads", *quiet, f"--queues={','.join(served)}"])
+    app.worker_main(["worker", "--pool=threads", *quiet, f"--queues={','.join(served)}"])
 
 
 def beat() -> None:
