@@ -312,6 +312,8 @@ def test_the_key_is_in_no_log_repr_or_file(
 ) -> None:
     with (
         caplog.at_level(logging.DEBUG),
+        caplog.at_level(logging.DEBUG, logger="httpx"),
+        caplog.at_level(logging.DEBUG, logger="httpcore"),
         RoundReporter(loopback.url, key, "stroke", tmp_path, backoff=SOON) as reporter,
     ):
         reporter.push("run-1", 1, "fit", {"attempt": 1})
