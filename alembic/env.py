@@ -28,20 +28,23 @@ def rendered(kind: str, item: Any, _context: object) -> str | Literal[False]:
 
 @contextmanager
 def tables_made_anew(connection: Connection) -> Iterator[None]:
-    """Let SQLite drop tables that others' rows refer to, which is how it changes one.
+    """One transaction in which SQLite may drop tables that others' rows refer to.
 
-    References are not looked after meanwhile, and all of them are checked at the end.
+    Which is how it changes one. References are not looked after meanwhile; all of them are checked
+    before the transaction is committed.
     """
     if connection.dialect.name != "sqlite":
-        yield
+        with context.begin_transaction():
+            yield
         return
     driver = connection.connection.driver_connection
     assert driver is not None  # it is open
     driver.execute("PRAGMA foreign_keys=OFF")  # which a transaction would ignore
     try:
-        yield
-        if broken := driver.execute("PRAGMA foreign_key_check").fetchone():
-            raise RuntimeError(f"After the migration a row of {broken[0]} refers to none.")
+        with context.begin_transaction():
+            yield
+            if broken := driver.execute("PRAGMA foreign_key_check").fetchone():
+                raise RuntimeError(f"After the migration a row of {broken[0]} refers to none.")
     finally:
         driver.execute("PRAGMA foreign_keys=ON")
 
@@ -66,7 +69,7 @@ def run() -> None:
             compare_server_default=True,
             render_item=rendered,
         )
-        with tables_made_anew(connection), context.begin_transaction():
+        with tables_made_anew(connection):
             context.run_migrations()
     if given is None:
         database.dispose()
