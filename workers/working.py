@@ -10,7 +10,7 @@ import structlog
 
 from app.core import context, outbox, tracing
 from app.core.database import Database
-from app.core.outbox import MESSAGING, OutboxState
+from app.core.outbox import OutboxState
 from app.core.tracing import Kind, Span
 
 log = structlog.get_logger(__name__)
@@ -41,23 +41,14 @@ def working(database: Database, row_id: UUID) -> Iterator[Task | None]:
         yield None
         return
     known: dict[str, str] = {one: row.context[one] for one in context.CARRIED if one in row.context}
+    about = outbox.attributes("process", row.task, row.id)
     with (
         context.begun({**known, "task": row.task, "row": str(row.id)}),
-        tracing.span(f"process {row.task}", _attributes(row), Kind.CONSUMER, row.context) as span,
+        tracing.span(f"process {row.task}", about, Kind.CONSUMER, row.context) as span,
     ):
         task, started = Task(row), time.perf_counter()
         yield task
         _tell(task, span, time.perf_counter() - started)
-
-
-def _attributes(row: outbox.Waiting) -> dict[str, str]:
-    return {
-        "messaging.system": MESSAGING,
-        "messaging.operation.type": "process",
-        "messaging.operation.name": "process",
-        "messaging.destination.name": row.task,
-        "messaging.message.id": str(row.id),
-    }
 
 
 def _tell(task: Task, span: Span, seconds: float) -> None:

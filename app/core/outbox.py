@@ -93,17 +93,22 @@ def enqueue(
     row = OutboxRow(
         task=task, subject=subject, key=_key(task, subject, step), created_at=at, due_at=at
     )
-    attributes = {
-        "messaging.system": MESSAGING,
-        "messaging.operation.type": "send",
-        "messaging.operation.name": "send",
-        "messaging.destination.name": task,
-        "messaging.message.id": str(row.id),
-    }
-    with tracing.span(f"send {task}", attributes | tracing.of_work(), Kind.PRODUCER):
+    about = attributes("send", task, row.id) | tracing.of_work()
+    with tracing.span(f"send {task}", about, Kind.PRODUCER):
         before = _context_of(session, task, subject) if as_before else None
         row.context = before or {**context.carried(), **tracing.carried()}
         insert_once(session, row)
+
+
+def attributes(operation: str, task: str, row_id: UUID) -> dict[str, str]:
+    """What OpenTelemetry's conventions have a span say of a message that is sent or processed."""
+    return {
+        "messaging.system": MESSAGING,
+        "messaging.operation.type": operation,
+        "messaging.operation.name": operation,
+        "messaging.destination.name": task,
+        "messaging.message.id": str(row_id),
+    }
 
 
 def claim_due(session: Session, resend_seconds: float) -> list[Delivery]:

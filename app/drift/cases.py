@@ -18,7 +18,6 @@ from app.federations.tables import Federation
 from app.rounds import bin_specs
 from app.rounds import service as rounds
 from app.rounds.records import Mine, Pseudonyms
-from app.rounds.schemas import BinSpecIn
 from app.rounds.tables import Round
 
 # Of one step there may be a round in each phase that measures, and of more than one run.
@@ -47,7 +46,7 @@ def build(
         rounds_since=len(latest),
         policy=policy,
         min_cohort_size=federation.min_cohort_size,
-        units=measurements.units(_bins(session, federation, round_)),
+        units=measurements.units(bin_specs.bins_of(session, federation, round_)),
         mine=mine,
     )
 
@@ -109,10 +108,3 @@ def _members(shard: int | None, shards: int) -> Mine | None:
     if shard is None or shards == 1:
         return None
     return partial(in_shard, shard=shard, shards=shards)
-
-
-def _bins(session: Session, federation: Federation, round_: Round) -> BinSpecIn | None:
-    if round_.bin_spec is None:
-        return None
-    spec = bin_specs.get(session, federation, round_.bin_spec)
-    return BinSpecIn.model_validate(spec.document)

@@ -168,14 +168,6 @@ def units(bins: BinSpecIn | None) -> dict[str, str]:
     return {SCORE: bins.score.unit, **features}
 
 
-def version_block(record: Mapping[str, Any], round_: Round, version: str) -> Mapping[str, Any]:
-    """The part of a record that speaks of `version`: the record itself, or its canary block."""
-    if round_.version == version:
-        return record
-    block: Mapping[str, Any] = record.get("canary") or {}
-    return block
-
-
 def declared_noise_sd(privacy: Mapping[str, Any]) -> float:
     """Standard deviation of the noise on every single count, as the push declared it.
 

@@ -61,13 +61,11 @@ def measure(
     mine: Mine | None = None,
 ) -> list[RoundMeasure]:
     """What these rounds say of a version, as far as it came until then; of some clients alone."""
-    bins = {
-        spec: BinSpecIn.model_validate(bin_specs.get(session, federation, spec).document)
-        for spec in {round_.bin_spec for round_ in measured if round_.bin_spec}
-    }
+    one_of_each = {round_.bin_spec: round_ for round_ in measured}
+    bins = {spec: bin_specs.bins_of(session, federation, one) for spec, one in one_of_each.items()}
     refused = rounds.refusals_by_round(session, [round_.id for round_ in measured])
     stored = [
-        _Stored(session, one, bins.get(one.bin_spec or ""), refused[one.id], version, until)
+        _Stored(session, one, bins[one.bin_spec], refused[one.id], version, until)
         for one in measured
     ]
     if mine is None:

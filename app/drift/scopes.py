@@ -120,7 +120,7 @@ def summarise(
         clients=there.sum(axis=1),
         examples=there @ mine.n,
         participation=weights.sum(axis=1) / everyone.sum(axis=1),
-        rates=rates_of(measure, places, scopes, expected, widening),
+        rates=_rates(mine.rates, mine.whole, at, scopes, expected, widening),
         distributions={
             subject: _pooled(everyone, weights, binned, expected.shares[subject], at, widening)
             for subject, binned in mine.histograms.items()
@@ -130,23 +130,31 @@ def summarise(
 
 
 def rates_of(
-    measure: RoundMeasure,
-    places: Places,
+    measure: RoundMeasure, places: Places, scopes: Sequence[Scope], expected: Expected
+) -> dict[str, Floats]:
+    """The rates of `summarise` alone, without its distributions."""
+    here = places >= 0
+    told = {subject: values[here] for subject, values in measure.rates.items()}
+    return _rates(told, measure.whole, places[here], scopes, expected, 1.0)
+
+
+def _rates(
+    told: Mapping[str, Floats],
+    whole: Mapping[str, float],
+    at: Places,
     scopes: Sequence[Scope],
     expected: Expected,
-    widening: Floats | float = 1.0,
+    widening: Floats | float,
 ) -> dict[str, Floats]:
-    """The rates of `summarise` alone."""
-    here, at = places >= 0, places[places >= 0]
     everyone = _weights(scopes)
     weights = everyone[:, at]
-    told = {
-        subject: widening * _departure(weights, values[here], expected.rates[subject], at)
+    rates = {
+        subject: widening * _departure(weights, values, expected.rates[subject], at)
         + _level(everyone, expected.rates[subject])
-        for subject, values in measure.rates.items()
+        for subject, values in told.items()
         if subject in expected.rates
     }
-    return told | {subject: _of_all(scopes, value) for subject, value in measure.whole.items()}
+    return rates | {subject: _of_all(scopes, value) for subject, value in whole.items()}
 
 
 def _weights(scopes: Sequence[Scope]) -> Floats:

@@ -117,14 +117,14 @@ def prepare(session: Session, proposal_id: UUID) -> Trial | None:
     return None if policy is None else Trial(federation.name, policy)
 
 
-def perform(trial: Trial, seconds: float = MOST_SECONDS) -> dict[str, Any]:
+def perform(trial: Trial) -> dict[str, Any]:
     """Play the stored rounds under it, beside the service; nothing live is changed.
 
     In a process of its own, since the clock of one that plays history stands in the past.
 
     Raises:
         BacktestFailedError: with the last that it said.
-        subprocess.TimeoutExpired: if it takes longer than so many seconds.
+        subprocess.TimeoutExpired: if it takes longer than `MOST_SECONDS`.
     """
     with tempfile.TemporaryDirectory(prefix="vigie-proposal-") as folder:
         file = Path(folder) / "policy.json"
@@ -134,7 +134,7 @@ def perform(trial: Trial, seconds: float = MOST_SECONDS) -> dict[str, Any]:
             [*command, "--policy", str(file), "--from", EVER, "--json"],
             capture_output=True,
             text=True,
-            timeout=seconds,
+            timeout=MOST_SECONDS,
             check=False,
         )
     if done.returncode:

@@ -66,7 +66,7 @@ def approve(
     check_four_eyes(session, model, promotion, actor)
     approved = advance("promotion", NEXT, P(promotion.state), P.APPROVED)
     check_champion(session, model, promotion)
-    check_integrity(session, model, promotion.candidate)
+    check_integrity(session, model, promotion)
     _check_evidence(promotion, evidence_sha256)
     missing = approving.add_approval(session, promotion, actor, role, reason)
     if missing:

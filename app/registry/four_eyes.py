@@ -18,8 +18,7 @@ def check_four_eyes(session: Session, model: Model, promotion: Promotion, actor:
 
 def own_work(session: Session, model: Model, promotion: Promotion, actor: str) -> str | None:
     """What makes it the actor's own: that they submitted it, or made the candidate."""
-    candidate = repository.version_named(session, model, promotion.candidate)
-    assert candidate is not None  # a promotion is drafted of a version, and versions stay
+    candidate = repository.candidate_of(session, promotion)
     if same_person(actor, promotion.submitted_by, promotion.submitted_by_id):
         return "submitted it"
     if same_person(actor, candidate.registered_by, candidate.registered_by_id):

@@ -7,7 +7,7 @@ from sqlmodel import Session
 from app.registry import repository
 from app.registry.deviations import Kind
 from app.registry.errors import NotAsRegisteredError
-from app.registry.tables import Deviation, Model, ModelVersion
+from app.registry.tables import Deviation, Model, ModelVersion, Promotion
 
 _TOLD = {
     Kind.MODEL_DELETED: "MLflow's registry has no such model any more",
@@ -25,16 +25,19 @@ def faults_of(session: Session, model: Model, version: ModelVersion) -> list[str
     return [*mismatch, *_deviating(repository.open_deviations(session, model), version.version)]
 
 
-def check_integrity(session: Session, model: Model, version: str) -> None:
-    """Refuse a version of the model that is not as it was registered.
+def check_integrity(session: Session, model: Model, promotion: Promotion) -> None:
+    """Refuse a promotion of the model whose candidate is not as it was registered.
 
     Raises:
         NotAsRegisteredError: saying what is wrong.
     """
-    found = repository.version_named(session, model, version)
-    assert found is not None  # a promotion is drafted of a version, and versions stay
-    if faults := faults_of(session, model, found):
-        raise NotAsRegisteredError(version, faults)
+    if faults := faults_of_candidate(session, model, promotion):
+        raise NotAsRegisteredError(promotion.candidate, faults)
+
+
+def faults_of_candidate(session: Session, model: Model, promotion: Promotion) -> list[str]:
+    """`faults_of` the version that a promotion is of."""
+    return faults_of(session, model, repository.candidate_of(session, promotion))
 
 
 def _deviating(deviations: list[Deviation], version: str) -> Iterator[str]:

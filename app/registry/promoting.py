@@ -15,7 +15,7 @@ from app.federations import service as federations
 from app.registry import mirroring, repository
 from app.registry.cohort_champions import crown
 from app.registry.errors import NotAsRegisteredError
-from app.registry.integrity import faults_of
+from app.registry.integrity import faults_of_candidate
 from app.registry.mirroring import Mirrored, Wanted
 from app.registry.promotions import (
     NEXT,
@@ -42,7 +42,7 @@ def prepare(session: Session, promotion_id: UUID) -> Wanted | None:
     if promotion is None or promotion.state != PromotionState.APPROVED:
         return None
     model = repository.model_with_id(session, promotion.model_id)
-    if _faults(session, model, promotion):
+    if faults_of_candidate(session, model, promotion):
         return mirroring.wanted_with(session, model, model.champion, model.canary)
     canary = _canary_after(model, promotion)
     if promotion.cohort:
@@ -63,18 +63,12 @@ def record(session: Session, promotion_id: UUID, mirrored: Mirrored) -> None:
     drift.hold(session, model.federation_id, model.name)
     mirroring.keep_numbers(session, model, mirrored)
     if promotion.state == PromotionState.APPROVED:
-        if faults := _faults(session, model, promotion):
+        if faults := faults_of_candidate(session, model, promotion):
             _refuse(session, promotion, faults)
         else:
             _apply(session, model, promotion)
     # A mirroring that ran at the same time may have put the old aliases back.
     mirroring.mirror_again(session, model)
-
-
-def _faults(session: Session, model: Model, promotion: Promotion) -> list[str]:
-    candidate = repository.version_named(session, model, promotion.candidate)
-    assert candidate is not None  # a promotion is drafted of a version, and versions stay
-    return faults_of(session, model, candidate)
 
 
 def _refuse(session: Session, promotion: Promotion, faults: list[str]) -> None:

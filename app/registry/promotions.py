@@ -117,7 +117,7 @@ def submit(session: Session, federation: Federation, promotion_id: UUID, actor: 
         raise NotTheAuthorError(promotion.submitted_by)
     move(promotion, P.AWAITING_REVIEW)
     check_champion(session, model, promotion)
-    check_integrity(session, model, promotion.candidate)
+    check_integrity(session, model, promotion)
     require(session, federation, model, promotion)
     hours = federations.policy_of(federation).promotion.expire_hours
     evidence = comparison(session, federation, model.name, promotion.candidate, promotion.cohort)

@@ -42,6 +42,14 @@ def model_if_any(session: Session, model_id: UUID) -> Model | None:
     return session.get(Model, model_id)
 
 
+def candidate_of(session: Session, promotion: Promotion) -> ModelVersion:
+    """The version that a promotion was drafted of; versions stay."""
+    query = select(ModelVersion).where(
+        ModelVersion.model_id == promotion.model_id, ModelVersion.version == promotion.candidate
+    )
+    return session.exec(query).one()
+
+
 def insert_model(session: Session, model: Model) -> bool:
     """Insert a model; False, and nothing done, when another transaction was first."""
     return insert_unless_there(session, model)

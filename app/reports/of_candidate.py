@@ -19,6 +19,7 @@ from app.reports.errors import NothingToReportError
 from app.reports.states import Kind
 from app.reports.summaries import summarise
 from app.reports.tables import Report
+from app.rounds import bin_specs
 from app.rounds import service as rounds
 from app.rounds.disclosure import FEDERATION, Scope
 from app.rounds.tables import Round
@@ -72,7 +73,7 @@ def gather(session: Session, federation: Federation, report: Report) -> Canary:
     measured = rounds.with_ids(session, federation.id, ids)
     if not measured:
         raise NothingToReportError(NO_CANARY)
-    spec = pooling.spec_of(session, federation, measured[-1])
+    spec = bin_specs.bins_of(session, federation, measured[-1])
     return Canary(
         heading=_heading(federation, pair, comparison, measured),
         comparison=comparison,
@@ -159,7 +160,7 @@ def _sides(
     """Both versions' scores and predictions, of all clients and of the cohorts that are shown."""
     newest = measured[-1].bin_spec
     same = [round_.id for round_ in measured if round_.bin_spec == newest]
-    spec = pooling.spec_of(session, federation, measured[-1])
+    spec = bin_specs.bins_of(session, federation, measured[-1])
     cohorts: list[Scope] = [("cohort", part["cohort"]) for part in comparison["cohorts"]]
     whole: Scope = ("cohort", pair.cohort) if pair.cohort else FEDERATION
     names = {"model": f"champion {pair.champion}", "canary": f"candidate {pair.candidate}"}

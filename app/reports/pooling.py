@@ -65,7 +65,7 @@ def against_reference(
 
     What was counted on other bins than the newest round's is left out on both sides.
     """
-    spec, newest = spec_of(session, federation, current[-1]), current[-1].bin_spec
+    spec, newest = bin_specs.bins_of(session, federation, current[-1]), current[-1].bin_spec
     frozen = drift.reference_rounds(session, reference)
     before = [one for one in frozen if one.bin_spec == newest]
     now = [one for one in current if one.bin_spec == newest]
@@ -80,13 +80,6 @@ def against_reference(
         if scope == FEDERATION or all(side.rounds for side in sides):
             found.append(Sides(scope[1] or EVERYBODY, sides[0], sides[1], subjects))
     return tuple(found)
-
-
-def spec_of(session: Session, federation: Federation, round_: Round) -> BinSpecIn | None:
-    """The bins of a round."""
-    if round_.bin_spec is None:
-        return None
-    return BinSpecIn.model_validate(bin_specs.get(session, federation, round_.bin_spec).document)
 
 
 def _side(

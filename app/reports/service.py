@@ -2,11 +2,11 @@
 
 from uuid import UUID
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from app.audit import service as audit
 from app.core import clock, outbox
+from app.core.database import insert_unless_there
 from app.core.errors import NotFoundError
 from app.core.states import advance
 from app.federations.tables import Federation
@@ -83,16 +83,12 @@ def note(session: Session, report: Report, actor: str, action: str) -> None:
 
 
 def _begin(session: Session, asked: Report, actor: str) -> Report:
-    try:
-        with session.begin_nested():
-            session.add(asked)
-    except IntegrityError:  # somebody else asked at the same moment
-        theirs = repository.report_on(session, asked)
-        if theirs is None:
-            raise
-        return theirs
-    _enqueue(session, asked, actor)
-    return asked
+    if insert_unless_there(session, asked):
+        _enqueue(session, asked, actor)
+        return asked
+    theirs = repository.report_on(session, asked)
+    assert theirs is not None  # somebody else asked at the same moment
+    return theirs
 
 
 def _enqueue(session: Session, report: Report, actor: str) -> None:

@@ -17,7 +17,7 @@ from app.rounds import repository
 from app.rounds.errors import InvalidBinSpecError
 from app.rounds.layout import Spec
 from app.rounds.schemas import BinSpecIn, NumericBins
-from app.rounds.tables import BinSpec
+from app.rounds.tables import BinSpec, Round
 
 ID_HEX_DIGITS = 16
 _remembering = Lock()
@@ -61,6 +61,13 @@ def get(session: Session, federation: Federation, spec_id: str) -> BinSpec:
     if found is None:
         raise NotFoundError("bin spec", spec_id)
     return found
+
+
+def bins_of(session: Session, federation: Federation, round_: Round) -> BinSpecIn | None:
+    """What a round's clients count on; None where it names no bin spec."""
+    if round_.bin_spec is None:
+        return None
+    return BinSpecIn.model_validate(get(session, federation, round_.bin_spec).document)
 
 
 def known(session: Session, federation: Federation, spec_id: str) -> Spec | None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, func
 from sqlmodel import Session, col, select, update
+from sqlmodel.sql.expression import SelectOfScalar
 
 from app.core.database import insert_unless_there
 from app.rounds.disclosure import Scope
@@ -80,29 +81,31 @@ def recent(session: Session, federation_id: UUID, model: str | None, limit: int)
     return list(session.exec(newest.limit(limit)))
 
 
+def _whole_of(federation_id: UUID, model: str) -> SelectOfScalar[Round]:
+    return select(Round).where(
+        Round.federation_id == federation_id,
+        Round.model == model,
+        col(Round.state).in_(WHOLE),
+    )
+
+
 def canary_rounds(
     session: Session, federation_id: UUID, model: str, champion: str, candidate: str
 ) -> list[Round]:
     """The rounds that measured both versions on the same examples, oldest first."""
-    query = select(Round).where(
-        Round.federation_id == federation_id,
-        Round.model == model,
+    query = _whole_of(federation_id, model).where(
         Round.version == champion,
         Round.canary_version == candidate,
         Round.phase == "canary",
-        col(Round.state).in_(WHOLE),
     )
     return list(session.exec(query.order_by(*IN_ORDER)))
 
 
 def measuring(session: Session, federation_id: UUID, model: str, version: str) -> list[Round]:
     """The rounds that measured a version, as champion or as candidate, oldest first."""
-    query = select(Round).where(
-        Round.federation_id == federation_id,
-        Round.model == model,
+    query = _whole_of(federation_id, model).where(
         (col(Round.version) == version) | (col(Round.canary_version) == version),
         col(Round.phase).in_(MEASURED),
-        col(Round.state).in_(WHOLE),
     )
     return list(session.exec(query.order_by(*IN_ORDER)))
 
@@ -117,12 +120,9 @@ def between(
     phases: Sequence[str] = MEASURED,
 ) -> list[Round]:
     """The newest rounds of a version itself, strictly between two global steps, newest first."""
-    query = select(Round).where(
-        Round.federation_id == federation_id,
-        Round.model == model,
+    query = _whole_of(federation_id, model).where(
         Round.version == version,
         col(Round.phase).in_(phases),
-        col(Round.state).in_(WHOLE),
         Round.global_step > steps[0],
         Round.global_step < steps[1],
     )
@@ -134,11 +134,8 @@ def received_between(
     session: Session, federation_id: UUID, model: str, since: datetime, until: datetime
 ) -> list[Round]:
     """A model's measured rounds that came from a time on and before another, in order."""
-    query = select(Round).where(
-        Round.federation_id == federation_id,
-        Round.model == model,
+    query = _whole_of(federation_id, model).where(
         col(Round.phase).in_(MEASURED),
-        col(Round.state).in_(WHOLE),
         Round.received_at >= since,
         Round.received_at < until,
     )
@@ -149,12 +146,7 @@ def newest_in_phase(
     session: Session, federation_id: UUID, model: str, phase: str, limit: int
 ) -> list[Round]:
     """A model's newest rounds of a phase, of any version, newest first."""
-    query = select(Round).where(
-        Round.federation_id == federation_id,
-        Round.model == model,
-        Round.phase == phase,
-        col(Round.state).in_(WHOLE),
-    )
+    query = _whole_of(federation_id, model).where(Round.phase == phase)
     newest_first = (column.desc() for column in IN_ORDER)
     return list(session.exec(query.order_by(*newest_first).limit(limit)))
 

@@ -66,13 +66,12 @@ def fitting(
     the newest. None where there is none, or nothing that moved can be compared.
     """
     subjects = sorted({LABEL if kind_of(one) == LABEL else one for one in moved if _compared(one)})
-    spec = latest[-1].bin_spec
+    bins = bin_specs.bins_of(session, federation, latest[-1])
     references = repository.references_of(session, federation.id, standing.model)
     past = [one for one in references if one.version != standing.version][:MOST_REFERENCES]
-    if not subjects or spec is None or not past:
+    if not subjects or bins is None or not past:
         return None
-    bins = BinSpecIn.model_validate(bin_specs.get(session, federation, spec).document)
-    painter = _Painter(session, federation, subjects, spec, bins, scope)
+    painter = _Painter(session, federation, subjects, latest[-1].bin_spec, bins, scope)
     now = painter.portrait(latest, standing.version)
     usual = painter.of_reference(standing)
     fits = (_fit(one, painter.of_reference(one), usual, now, subjects) for one in past)
@@ -91,7 +90,7 @@ class _Painter:
     session: Session
     federation: Federation
     subjects: Sequence[str]
-    spec: str
+    spec: str | None
     bins: BinSpecIn
     scope: Scope
 
