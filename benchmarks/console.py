@@ -18,7 +18,6 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Connection, Table, select
 from sqlmodel import SQLModel
 
-from app.core import migrations
 from app.core.database import Database
 from app.federations.roles import Role
 from app.main import create_app
@@ -42,10 +41,9 @@ MORE = {
 def history() -> Iterator[tuple[World, Database]]:
     """The federation with its long history, in a folder that is thrown away."""
     with tempfile.TemporaryDirectory(prefix="vigie-console-") as folder:
-        database = Database(settings_in(Path(folder)).database)
-        migrations.upgrade(database)
         small.CARRIERS = CLIENTS
         world = small.build(Path(folder))
+        database = Database(settings_in(Path(folder)).database)
         _lengthen(database)
         yield world, database
         database.dispose()

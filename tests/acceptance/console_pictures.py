@@ -11,7 +11,6 @@ from typing import Literal
 
 from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
-from app.core import migrations
 from app.core.database import Database
 from app.federations.roles import Role
 from app.main import create_app
@@ -33,9 +32,8 @@ def draw(folder: Path, looks: Sequence[str]) -> None:
     made.TITLE = "Flights from New York"  # the tests' own is meant to break pages
     with tempfile.TemporaryDirectory() as place:
         settings = settings_in(Path(place))
-        database = Database(settings.database)
-        migrations.upgrade(database)
         world = build(Path(place))
+        database = Database(settings.database)
         port, app = free_port(), create_app(settings)
         app.state.database = database
         with serving(app, port), sync_playwright() as playwright:

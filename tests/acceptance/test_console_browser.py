@@ -5,7 +5,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -55,17 +54,14 @@ Visit = Callable[[Role], Page]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, blank_database: Path) -> World:
-    folder = tmp_path_factory.mktemp("world")
-    (folder / "vigie.db").write_bytes(blank_database.read_bytes())
-    return build(folder)
+def made(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return build(tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture
 def world(tmp_path: Path, made: World) -> World:
     """The world in a folder of its own, so that what one test decides is news to the next."""
-    (tmp_path / "vigie.db").write_bytes((made.path / "vigie.db").read_bytes())
-    return replace(made, path=tmp_path)
+    return made.copied(tmp_path)
 
 
 @pytest.fixture

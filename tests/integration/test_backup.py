@@ -17,12 +17,11 @@ from app.core import migrations
 from app.core.backup import restore
 from app.core.database import Database
 from app.core.errors import BackupError
-from app.core.outbox import claim_due
 from app.core.settings import Settings
 from app.federations.roles import Role
 from tests.rounds import BIN_SPEC, body, record
 from tests.servers import program_or_skip, running_postgres
-from workers.tasks import EFFECTS
+from tests.working import judge
 
 HOME = "/v1/federations/flights"
 ROUNDS = 13
@@ -89,11 +88,7 @@ def played(api: TestClient, database: Database, key_of: Callable[..., dict[str, 
         late = 45 if step > 10 else 20 + step % 3
         told = body(*(record(name, 100, late) for name in range(6)), step=step, spec=spec)
         api.post(f"{HOME}/runs/serve/rounds/{step}/evaluate", json=told, headers=headers)
-        with database.session_scope() as session:
-            due = claim_due(session, 60)
-        for one in due:
-            if one.task == "incidents.on_round":
-                EFFECTS[one.task].run(database, one.row_id)
+        judge(database)
 
 
 def test_a_backup_restored_elsewhere_has_the_same_chain_and_the_same_verdicts(

@@ -16,6 +16,7 @@ from app.core.settings import Settings
 from app.federations.roles import Role
 from tests.rounds import BIN_SPEC, body, record
 from tests.servers import running_pgbouncer, running_postgres
+from tests.working import EFFECTS_HERE
 from workers import tasks
 
 HOME = "/v1/federations/flights"
@@ -57,7 +58,7 @@ def test_rounds_come_in_and_are_judged_behind_a_pooler(
 ) -> None:
     monkeypatch.setattr(tasks, "_database", lambda: database)
     monkeypatch.setattr(
-        tasks, "publish", lambda one: tasks.EFFECTS[one.task].run(database, one.row_id)
+        tasks, "publish", lambda one: EFFECTS_HERE[one.task].run(database, one.row_id)
     )
     headers = key_of(Role.INGEST)
     spec = api.post(f"{HOME}/bin-specs", json=BIN_SPEC, headers=headers).json()["id"]

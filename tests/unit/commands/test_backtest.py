@@ -12,12 +12,11 @@ from typer.testing import CliRunner
 from app.cli import cli
 from app.commands import backtest
 from app.core.database import Database
-from app.core.outbox import claim_due
 from app.core.settings import Settings
 from app.federations.roles import Role
 from app.federations.tables import Federation
 from tests.rounds import BIN_SPEC, body, record
-from workers.tasks import EFFECTS
+from tests.working import judge
 
 HOME = "/v1/federations/flights"
 
@@ -39,11 +38,7 @@ def year(
         late = 40 if step > 10 else 20 + step % 3
         told = body(*(record(name, 100, late) for name in range(6)), step=step, spec=spec)
         api.post(f"{HOME}/runs/serve/rounds/{step}/evaluate", json=told, headers=headers)
-        with database.session_scope() as session:
-            due = claim_due(session, 60)
-        for one in due:
-            if one.task == "incidents.on_round":
-                EFFECTS[one.task].run(database, one.row_id)
+        judge(database)
 
 
 def called(*arguments: str) -> tuple[int, Any]:

@@ -11,23 +11,15 @@ from app.core.database import Database
 from app.core.settings import Settings
 from app.federations.roles import Role
 from app.main import create_app
-from tests.unit.console.world import World, build, settings_in
+from tests.unit.console.world import World, settings_in
 
 SignIn = Callable[..., TestClient]
-
-
-@pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory, blank_database: Path) -> World:
-    folder = tmp_path_factory.mktemp("world")
-    (folder / "vigie.db").write_bytes(blank_database.read_bytes())
-    return build(folder)
 
 
 @pytest.fixture
 def settings(tmp_path: Path, world: World) -> Settings:
     """A folder of its own with a copy of the world."""
-    (tmp_path / "vigie.db").write_bytes((world.path / "vigie.db").read_bytes())
-    return settings_in(tmp_path)
+    return settings_in(world.copied(tmp_path).path)
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from sqlmodel import func, select
 from app.audit.tables import AuditEntry
 from app.core import clock
 from app.core.database import Database
-from app.core.outbox import OutboxRow
 from app.core.settings import Settings
 from app.federations import service as federations
 from app.federations.policy import Policy
@@ -27,7 +26,7 @@ from tests.rounds import BIN_SPEC, body, pseudonym, record
 from tests.routes import api_routes, every_route
 from tests.unit.console.world import HOME, MODEL, World
 from tests.unit.test_authorisation import MUTATING
-from workers.tasks import EFFECTS
+from tests.working import work
 
 # Each takes a history of its own, so that a test there looks for its row.
 ELSEWHERE = {
@@ -89,12 +88,6 @@ class Story:
     def _entries(self) -> int:
         with self.database.read_scope() as session:
             return session.exec(select(func.count()).select_from(AuditEntry)).one()
-
-    def work(self, task: str) -> None:
-        with self.database.read_scope() as session:
-            rows = session.exec(select(OutboxRow).where(OutboxRow.task == task)).all()
-        for row in rows:
-            EFFECTS[task].run(self.database, row.id)
 
 
 @pytest.fixture
@@ -215,7 +208,7 @@ def of_promotions(story: Story, world: World) -> None:
     seen = story.tell("owner", f"{place}/submit", **drafted)["evidence_sha256"]
     story.tell("analyst", f"{place}/comments", {"text": "well?"}, **drafted)
     story.tell("validator", f"{place}/approve", WHY | {"evidence_sha256": seen}, **drafted)
-    story.work("registry.apply_promotion")
+    work(story.database, "registry.apply_promotion")
     story.tell("validator", f"{place}/roll-back", WHY, **drafted)
     version = {"run": "autumn", "weights_sha256": "3" * 64}
     story.tell("ingest", "POST HERE/models/{model}/versions", version, model=MODEL)

@@ -9,10 +9,8 @@ from dataclasses import replace
 import pytest
 from fastapi.testclient import TestClient
 from httpx import Response
-from sqlmodel import select
 
 from app.core.database import Database
-from app.core.outbox import OutboxRow
 from app.core.settings import Settings
 from app.federations import service as federations
 from app.federations.policy import Policy
@@ -23,7 +21,8 @@ from app.incidents.proposals import Trial
 from app.registry.criticality import QUESTIONS
 from tests.unit.console.conftest import SignIn, form_token
 from tests.unit.console.world import MODEL, World
-from workers.tasks import BACKTEST_ATTEMPTS, EFFECTS
+from tests.working import EFFECTS_HERE, work
+from workers.tasks import BACKTEST_ATTEMPTS
 
 HERE = "/f/flights"
 P = Permission
@@ -135,18 +134,10 @@ def backtest(browser: TestClient, **fields: str) -> Response:
     return browser.post(f"{HERE}/policy/try", data=data)
 
 
-def work(database: Database) -> None:
-    """What a worker does with the trials that wait."""
-    with database.read_scope() as session:
-        rows = session.exec(select(OutboxRow).where(OutboxRow.task == trying.TRY)).all()
-    for row in rows:
-        EFFECTS[trying.TRY].run(database, row.id)
-
-
 def playing(monkeypatch: pytest.MonkeyPatch, perform: Callable[[Trial], object]) -> None:
     """A worker that plays so; history itself is played in `incidents/test_proposals`."""
-    effect = replace(EFFECTS[trying.TRY], perform=perform)
-    monkeypatch.setitem(EFFECTS, trying.TRY, effect)
+    effect = replace(EFFECTS_HERE[trying.TRY], perform=perform)
+    monkeypatch.setitem(EFFECTS_HERE, trying.TRY, effect)
 
 
 def test_a_backtest_is_played_by_a_worker_while_the_page_waits(
@@ -166,7 +157,7 @@ def test_a_backtest_is_played_by_a_worker_while_the_page_waits(
     assert asked == [], "the page plays nothing itself"
     assert backtest(ada).status_code == 409
     assert f'href="{where}"' in sign_in(Role.VIEWER).get(f"{HERE}/policy").text
-    work(database)
+    work(database, trying.TRY)
     assert [one.policy.promotion.expire_hours for one in asked] == [100]
     over = sign_in(Role.VIEWER).get(where)
     assert "Refresh" not in over.headers
@@ -186,7 +177,7 @@ def test_a_backtest_that_fails_says_why_and_leaves_room_for_the_next(
     where = backtest(ada).headers["location"]
     for _ in range(BACKTEST_ATTEMPTS):
         with suppress(BacktestFailedError):
-            work(database)
+            work(database, trying.TRY)
     failed = ada.get(where)
     assert "no disk" in failed.text
     assert "Refresh" not in failed.headers

@@ -1,27 +1,27 @@
 """A federation with something of everything that the console shows, made through the API itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from fastapi.testclient import TestClient
 from numpy.random import default_rng
-from sqlmodel import col, select
 
+from app.core import migrations
 from app.core.database import Database
-from app.core.outbox import OutboxRow
 from app.core.settings import Settings
 from app.federations import service as federations
 from app.federations.roles import Role
 from app.federations.schemas import FederationIn, KeyIn
 from app.main import create_app
 from tests.rounds import BIN_SPEC, body, record
-from workers.tasks import EFFECTS
+from tests.working import judge
 
 FEDERATION, TITLE, MODEL = "flights", "Flights <b>from</b> New York", "late-arrival"
 HOME = f"/v1/federations/{FEDERATION}"
 SECRET = "s" * 32
+DATABASE = "vigie.db"
 HOLDERS = {
     Role.INGEST: "fl-server",
     Role.VIEWER: "Vic",
@@ -49,6 +49,11 @@ class World:
     promotion_id: UUID
     evidence_sha256: str
 
+    def copied(self, folder: Path) -> "World":
+        """The same in another folder, for one test to change."""
+        (folder / DATABASE).write_bytes((self.path / DATABASE).read_bytes())
+        return replace(self, path=folder)
+
     @property
     def pages(self) -> dict[str, str]:
         """The address of every page of the federation, by name."""
@@ -74,6 +79,7 @@ def build(folder: Path) -> World:
     """Ten calm rounds, three drifting, three canary rounds, and a promotion that awaits review."""
     settings = settings_in(folder)
     database = Database(settings.database)
+    migrations.upgrade(database)
     keys, stranger = _found(database, settings.secret_key)
     app = create_app(settings)
     app.state.database = database
@@ -123,7 +129,7 @@ def _play(api: TestClient, database: Database, headers: dict[str, str]) -> None:
             for name in range(CARRIERS)
         ]
         _push(api, headers, step, "canary", body(*clients, step=step, spec=spec, model=model))
-    _judge(database)
+    judge(database)
 
 
 def _client(name: int, rate: float, noise: float) -> dict[str, Any]:
@@ -159,15 +165,6 @@ def _submit(api: TestClient, headers: dict[str, str]) -> dict[str, Any]:
     submitted: dict[str, Any] = done.json()
     assert submitted["state"] == "awaiting_review", done.text
     return submitted
-
-
-def _judge(database: Database) -> None:
-    """What a worker does with the rounds that wait."""
-    with database.read_scope() as session:
-        waiting = select(OutboxRow).where(OutboxRow.task == "incidents.on_round")
-        rows = session.exec(waiting.order_by(col(OutboxRow.created_at))).all()
-    for row in rows:
-        EFFECTS[row.task].run(database, row.id)
 
 
 def _bearer(key: str) -> dict[str, str]:

@@ -15,8 +15,8 @@ from dashboards import expanding
 from dashboards.expanding import View
 from tests.flights import flights
 from tests.integration.scraping import scraping
-from tests.unit.dashboards.played import MLFLOW, RESEND_SECONDS
-from workers.tasks import EFFECTS
+from tests.unit.dashboards.played import RESEND_SECONDS
+from tests.working import EFFECTS_HERE
 
 SCRAPE = timedelta(seconds=5)  # as far as windows of rates go; it is scraped every second
 POINTS = 60
@@ -38,14 +38,13 @@ def asking(folder: Path) -> Iterator[Callable[[Mapping[str, Any]], Sequence[dict
 
 def work(database: Database) -> None:
     """What a worker does until nothing is due."""
-    effects = {**EFFECTS, **MLFLOW}
     while True:
         with database.session_scope() as session:
             due = outbox.claim_due(session, RESEND_SECONDS)
         if not due:
             return
         for delivery in due:
-            effects[delivery.task].run(database, delivery.row_id)
+            EFFECTS_HERE[delivery.task].run(database, delivery.row_id)
 
 
 def _rows(prometheus: str, panel: Mapping[str, Any], view: View) -> Iterator[dict[str, Any]]:

@@ -24,11 +24,9 @@ from app.federations.roles import Role
 from app.federations.schemas import FederationIn, KeyIn
 from app.incidents.tables import Notice
 from app.main import create_app
-from app.registry import mirroring, promoting, training_runs
-from tests.mirrored import mirrored
 from tests.rounds import BIN_SPEC, body, record
-from workers.effects import Effect, External, Local
-from workers.tasks import EFFECTS
+from tests.working import EFFECTS_HERE
+from workers.effects import Effect
 
 FEDERATION, MODEL, CLIENTS = "flights", "late-arrival", 12
 HUBS = ("EWR", "JFK", "LGA")
@@ -41,14 +39,6 @@ LATE, LATE_THERE, LATER_STILL = 20, 45, 70  # of 100 flights of each client
 RESEND_SECONDS = 600.0
 
 
-MLFLOW = {
-    "registry.mirror_version": External(mirroring.prepare, mirrored, mirroring.record),
-    "registry.apply_promotion": External(promoting.prepare, mirrored, promoting.record),
-    training_runs.LOG: Local(lambda _session, _round_id: None),
-    mirroring.LOG_CARD: Local(lambda _session, _version_id: None),
-}
-
-
 @dataclass
 class Play:
     """The federation's people and its FL server, and the worker that does what follows."""
@@ -59,7 +49,7 @@ class Play:
     spec: str = ""
     step: int = 0
     now: datetime = field(default=START)
-    effects: Mapping[str, Effect] = field(default_factory=lambda: {**EFFECTS, **MLFLOW})
+    effects: Mapping[str, Effect] = field(default_factory=lambda: EFFECTS_HERE)
 
     def play(self) -> None:
         """The whole of it."""

@@ -12,7 +12,6 @@ from sqlmodel import Session, col, delete, select
 
 from app.core import clock, outbox
 from app.core.database import Database
-from app.core.outbox import OutboxRow
 from app.drift import service, shards
 from app.drift.tables import Evaluation, EvaluationShard, Reference, StreamState, Verdict
 from app.federations.policy import Policy
@@ -21,8 +20,8 @@ from app.federations.tables import Federation
 from app.incidents import replaying
 from app.rounds.tables import Round
 from tests.rounds import BIN_SPEC, body, pseudonym, record
+from tests.working import EFFECTS_HERE, judge
 from workers.effects import External
-from workers.tasks import EFFECTS
 
 FEDERATION = "/v1/federations/flights"
 CLIENTS = [f"carrier {number}" for number in range(12)]
@@ -58,20 +57,12 @@ class Story:
 
     def judge(self) -> None:
         """Have every effect that is asked for, and what follows from it."""
-        while rows := self._waiting():
-            for row in rows:
-                EFFECTS[row.task].run(self.database, row.id)
+        judge(self.database)
 
     def play(self, steps: Iterable[int], drift_from: int = 99) -> None:
         for step in steps:
             self.push(step, late=60 if step >= drift_from else 20)
             self.judge()
-
-    def _waiting(self) -> list[OutboxRow]:
-        tasks = ("incidents.on_round", shards.EVALUATE_SHARD, shards.CONCLUDE)
-        with self.database.read_scope() as session:
-            query = select(OutboxRow).where(OutboxRow.state == "pending")
-            return [row for row in session.exec(query) if row.task in tasks]
 
     def verdicts(self, step: int) -> dict[tuple[str, ...], tuple[Any, ...]]:
         """What counts of a round: the answer on each subject in each scope, clients included."""
@@ -151,7 +142,7 @@ def test_a_shard_that_keeps_failing_is_left_out_and_the_round_is_partial(
         return perform(work)
 
     monkeypatch.setitem(
-        EFFECTS,
+        EFFECTS_HERE,
         shards.EVALUATE_SHARD,
         External(shards.prepare, failing, shards.record, shards.quarantine, 3),
     )

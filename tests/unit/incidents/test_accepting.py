@@ -14,7 +14,8 @@ from app.incidents import replaying
 from app.incidents.states import Resolution
 from tests.audited import actions
 from tests.rounds import BIN_SPEC, body, record
-from tests.unit.incidents.test_from_push_to_incident import HOME, judge
+from tests.unit.incidents.test_from_push_to_incident import HOME
+from tests.working import judge
 
 CALM, DRIFTING, AFTER = range(1, 10), range(10, 20), range(20, 25)
 WHY = {"why": "the summer schedule stays"}

@@ -6,11 +6,9 @@ from uuid import UUID
 import pytest
 from fastapi.testclient import TestClient
 from numpy.random import default_rng
-from sqlmodel import col, select
 
 from app.core import outbox
 from app.core.database import Database
-from app.core.outbox import OutboxRow
 from app.core.settings import Settings
 from app.federations import service as federations
 from app.federations.roles import Role
@@ -18,19 +16,10 @@ from app.incidents import service as incident_service
 from app.incidents.messages import told_of
 from app.incidents.states import Event
 from tests.rounds import BIN_SPEC, body, record
-from workers.tasks import EFFECTS
+from tests.working import judge
 
 HOME = "/v1/federations/flights"
 CALM, DRIFTING = range(1, 11), range(11, 15)
-
-
-def judge(database: Database) -> None:
-    """What a worker does with the rounds that wait."""
-    with database.read_scope() as session:
-        waiting = select(OutboxRow).where(OutboxRow.task == "incidents.on_round")
-        rows = session.exec(waiting.order_by(col(OutboxRow.created_at))).all()
-    for row in rows:
-        EFFECTS[row.task].run(database, row.id)
 
 
 @pytest.fixture

@@ -6,20 +6,17 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from numpy.random import default_rng
-from sqlmodel import col, select
 
 from app.core.database import Database
-from app.core.outbox import OutboxRow, OutboxState
 from app.core.settings import Settings
 from app.federations import service as federations
 from app.federations.roles import Role
 from app.federations.tables import Federation
 from tests.audited import actions
 from tests.rounds import BIN_SPEC, body, record
-from workers.tasks import EFFECTS
+from tests.working import judge, work
 
 HOME = "/v1/federations/flights"
-JUDGING = ("incidents.on_round",)
 PROPOSING = ("incidents.propose", "incidents.backtest_proposal")
 LEFT_OUT = ("error_rate", "calibration", "score", "prediction", "feature")
 QUIET = {
@@ -28,20 +25,6 @@ QUIET = {
     "drift": {"subjects": {name: {"judged": False} for name in LEFT_OUT}},
 }
 WHY = {"why": "nobody acts on less"}
-
-
-def work(database: Database, *tasks: str) -> None:
-    """What a worker does of these tasks, until nothing is left."""
-    while True:
-        with database.read_scope() as session:
-            waiting = select(OutboxRow).where(
-                col(OutboxRow.task).in_(tasks), OutboxRow.state == OutboxState.PENDING
-            )
-            rows = session.exec(waiting.order_by(col(OutboxRow.created_at))).all()
-        if not rows:
-            return
-        for row in rows:
-            EFFECTS[row.task].run(database, row.id)
 
 
 @pytest.fixture
@@ -63,7 +46,7 @@ def owner(
         clients = [record(name, 2000, int(2000 * rate + rng.normal(0, 4))) for name in range(4)]
         sent = body(*clients, step=step, spec=spec)
         api.post(f"{HOME}/runs/serve/rounds/{step}/evaluate", json=sent, headers=fl_server)
-        work(database, *JUDGING)
+        judge(database)
         for one in api.get(f"{HOME}/incidents", headers=headers).json():
             if one["state"] != "resolved":
                 told = {"resolution": "false_alarm", "why": "a holiday"}

@@ -26,7 +26,7 @@ from app.audit import service as audit
 from app.audit.tables import AuditEntry
 from app.core import clock
 from app.core.database import Database
-from app.core.outbox import OutboxRow, OutboxState
+from app.core.outbox import OutboxRow
 from app.core.settings import Settings
 from app.drift.tables import Reference
 from app.federations import service as federations
@@ -36,6 +36,7 @@ from app.incidents.notices import ANNOUNCE
 from app.incidents.tables import Announcement, FalseAlarm, Incident, Notice
 from app.main import create_app
 from tests.rounds import BIN_SPEC, body, record
+from tests.working import work
 from workers.tasks import EFFECTS
 
 HOME, FEDERATION = "/v1/federations/flights", "flights"
@@ -51,7 +52,7 @@ POLICY = {
     "retraining": {"automatic": False},
 }
 STEPS = {("open", "acknowledged"), ("open", "resolved"), ("acknowledged", "resolved")}
-EFFECTS_HERE = ("incidents.on_round", ANNOUNCE, "incidents.propose")
+TASKS = ("incidents.on_round", ANNOUNCE, "incidents.propose")
 ONCE = {"opened", "resolved"}
 SMALL, ENDURANCE = (3, 10), (200, 50)  # histories, and steps of each
 
@@ -169,13 +170,13 @@ class Incidents(RuleBasedStateMachine):
     def work_twice(self) -> None:
         """A broker that hands a task over once more changes nothing."""
         with self.database.read_scope() as session:
-            rows = session.exec(select(OutboxRow).where(col(OutboxRow.task).in_(EFFECTS_HERE)))
+            rows = session.exec(select(OutboxRow).where(col(OutboxRow.task).in_(TASKS)))
             newest = sorted(rows, key=lambda row: row.created_at)[-3:]
         for row in newest:
             EFFECTS[row.task].run(self.database, row.id)
 
     def work(self) -> None:
-        _work(self.database)
+        work(self.database, *TASKS)
 
     @invariant()
     def every_step_is_in_the_table(self) -> None:
@@ -249,20 +250,6 @@ def _round(kind: str, step: int, spec: str) -> dict[str, Any]:
     return body(*clients, step=step, spec=spec)
 
 
-def _work(database: Database) -> None:
-    """What a worker does, until nothing waits."""
-    while True:
-        with database.read_scope() as session:
-            waiting = select(OutboxRow).where(
-                col(OutboxRow.task).in_(EFFECTS_HERE), OutboxRow.state == OutboxState.PENDING
-            )
-            rows = session.exec(waiting.order_by(col(OutboxRow.created_at))).all()
-        if not rows:
-            return
-        for row in rows:
-            EFFECTS[row.task].run(database, row.id)
-
-
 def _service(stack: ExitStack, folder: Path, copied: Path) -> tuple[Database, TestClient]:
     """A service on a copy of a database."""
     (folder / "vigie.db").write_bytes(copied.read_bytes())
@@ -299,7 +286,7 @@ def prepared(blank_database: Path, tmp_path: Path) -> dict[str, Any]:
             kind = "calm" if step <= CALM else "late"
             path, sent = f"{HOME}/runs/serve/rounds/{step}/evaluate", _round(kind, step, spec)
             api.post(path, json=sent, headers=keys[Role.INGEST])
-            _work(database)
+            work(database, *TASKS)
         with database.engine.connect() as connection:
             connection.exec_driver_sql("COMMIT")
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")

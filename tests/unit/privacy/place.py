@@ -6,13 +6,11 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 from httpx import Response
-from sqlmodel import col, select
 
 from app.core.database import Database
-from app.core.outbox import OutboxRow
 from app.federations.roles import Role
 from tests.rounds import BIN_SPEC, body
-from workers.tasks import EFFECTS
+from tests.working import judge
 
 HOME = "/v1/federations/flights"
 
@@ -35,13 +33,7 @@ class Place:
 
     def judge(self) -> None:
         """What a worker does with the rounds that wait."""
-        with self.database.read_scope() as session:
-            waiting = select(OutboxRow).where(
-                OutboxRow.task == "incidents.on_round", OutboxRow.state == "pending"
-            )
-            rows = session.exec(waiting.order_by(col(OutboxRow.created_at))).all()
-        for row in rows:
-            EFFECTS[row.task].run(self.database, row.id)
+        judge(self.database)
 
     def get(self, path: str, role: Role = Role.OWNER) -> Any:
         answer = self.api.get(f"{HOME}{path}", headers=self.key_of(role))

@@ -8,14 +8,13 @@ from uuid import UUID
 
 import numpy as np
 from fastapi.testclient import TestClient
-from sqlmodel import col, select
+from sqlmodel import select
 
 from app.core.database import Database
-from app.core.outbox import OutboxRow
 from app.federations.roles import Role
 from app.rounds.tables import Round
 from tests.rounds import BIN_SPEC, body, record
-from workers.tasks import EFFECTS
+from tests.working import judge
 
 HOME = "/v1/federations/flights"
 START = datetime(2013, 1, 7, tzinfo=UTC)
@@ -92,7 +91,7 @@ class World:
             url = f"{HOME}/runs/serve/rounds/{step}/evaluate"
             answer = self.api.post(url, json=told, headers=headers)
             assert answer.status_code == 202, answer.text
-            self._judge()
+            judge(self.database)
 
     def explained(
         self, step: int, subject: str, where: str = "", role: Role = Role.ON_CALL
@@ -113,12 +112,3 @@ class World:
     def round_at(self, step: int) -> UUID:
         with self.database.read_scope() as session:
             return session.exec(select(Round.id).where(Round.global_step == step)).one()
-
-    def _judge(self) -> None:
-        with self.database.read_scope() as session:
-            waiting = select(OutboxRow).where(
-                OutboxRow.task == "incidents.on_round", OutboxRow.state == "pending"
-            )
-            rows = session.exec(waiting.order_by(col(OutboxRow.created_at))).all()
-        for row in rows:
-            EFFECTS[row.task].run(self.database, row.id)
