@@ -1,9 +1,12 @@
 """Calling an application in its own process, for tests that make thousands of requests."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any, Self
+from unittest.mock import patch
 
+import anyio
 import httpx
 from fastapi import FastAPI
 
@@ -11,8 +14,9 @@ from fastapi import FastAPI
 class Caller:
     """Sends requests to the application; a fault of it is answered as its users see it, by 500.
 
-    Starlette's test client crosses from a thread to the event loop seven times a request; this
-    takes half its time.
+    Starlette's test client crosses from a thread to the event loop seven times a request, and each
+    handler and dependency would go to a thread and back. Here all is done in one thread, in a third
+    of the time: a request at a time has nobody to wait for.
     """
 
     def __init__(self, app: FastAPI) -> None:
@@ -21,6 +25,7 @@ class Caller:
         self._client = httpx.AsyncClient(transport=transport, base_url="http://testserver")
 
     def __enter__(self) -> Self:
+        self._lifespan.enter_context(patch.object(anyio.to_thread, "run_sync", _run_here))
         context = self._app.router.lifespan_context(self._app)
         self._loop.run(self._lifespan.enter_async_context(context))
         return self
@@ -36,3 +41,7 @@ class Caller:
 
     def get(self, url: str, **content: Any) -> httpx.Response:
         return self.request("GET", url, **content)
+
+
+async def _run_here(work: Callable[..., Any], *arguments: Any, **_limits: Any) -> Any:
+    return work(*arguments)
