@@ -5,10 +5,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO_ARGS ?=
 TEST_ARGS ?=
+# What is not imported needs no bytecode, and there is a lot of it.
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile --no-deps
 ENVIRONMENTS := $(patsubst client/environments/%.txt,.venv-%,$(wildcard client/environments/*.txt))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test full-test machines check up lock clean
+.PHONY: help setup environments demo test full-test machines check lint types client-types \
+  contracts migrations up lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,8 +21,8 @@ setup: $(STAMP) ## Make .venv with everything, from the hashed lock file
 $(STAMP): requirements/dev.txt pyproject.toml client/pyproject.toml
 	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(0 if ok else "Vigie needs Python 3.11 to 3.13, and this is " + sys.version.split()[0] + ". Choose one with: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e ./client -e .
+	$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements/dev.txt
+	$(BIN)/python $(PIP_INSTALL) --no-build-isolation -e ./client -e .
 	$(BIN)/python -m detectors.ahead > /dev/null
 	@touch $@
 
@@ -27,11 +30,13 @@ demo: $(STAMP) ## Play a year of flights, end to end (DEMO_ARGS="--yes --json ou
 	$(BIN)/vigie demo $(DEMO_ARGS)
 
 # The frameworks of client/environments pin what the service pins otherwise: one environment each.
+environments: $(ENVIRONMENTS)
+
 $(ENVIRONMENTS): %: %/.installed
 
 .venv-%/.installed: client/environments/%.txt
 	$(PYTHON) -m venv --clear .venv-$*
-	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	.venv-$*/bin/python $(PIP_INSTALL) --require-hashes -r $<
 	.venv-$*/bin/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "vigie-client.pth").write_text("$(CURDIR)/client/src\n")'
 	@touch $@
 
@@ -44,12 +49,22 @@ full-test: $(STAMP) ## Start the full profile from Debian's packages and play th
 machines: $(STAMP) ## Play the state machines of retrain requests for 10,000 steps
 	VIGIE_MACHINE_STEPS=10000 $(BIN)/python -m pytest -s tests/unit/retraining/test_request_machine.py
 
-check: $(STAMP) ## Lint, format, types, dependency rules, migrations
+check: lint types client-types contracts migrations ## Lint, format, types, dependency rules, migrations
+
+lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(STAMP)
 	$(BIN)/mypy
+
+client-types: $(STAMP)
 	cd client && ../$(BIN)/mypy src tests examples
+
+contracts: $(STAMP)
 	$(BIN)/lint-imports
+
+migrations: $(STAMP)
 	data=$$(mktemp -d) && trap 'rm -rf "$$data"' EXIT && export VIGIE_DATA_DIR="$$data" && \
 	  $(BIN)/vigie db upgrade && $(BIN)/vigie db check
 
