@@ -14,10 +14,27 @@ from app.core.pressure import Pressure
 from app.core.settings import Settings
 
 
-# `async`, though they never wait: each `def` would cost a request a change of threads.
-async def _settings(request: Request) -> Settings:
+def settings_of(request: Request) -> Settings:
+    """The settings of the process that a request came to."""
     settings: Settings = request.app.state.settings
     return settings
+
+
+def database_of(request: Request) -> Database:
+    """The database of the process that a request came to."""
+    database: Database = request.app.state.database
+    return database
+
+
+def pressure_of(request: Request) -> Pressure:
+    """What the process that a request came to knows of its load."""
+    pressure: Pressure = request.app.state.pressure
+    return pressure
+
+
+# `async`, though they never wait: each `def` would cost a request a change of threads.
+async def _settings(request: Request) -> Settings:
+    return settings_of(request)
 
 
 async def note_ids(request: Request) -> None:
@@ -28,18 +45,11 @@ async def note_ids(request: Request) -> None:
 
 
 async def _database(request: Request) -> Database:
-    database: Database = request.app.state.database
-    return database
-
-
-async def _pressure(request: Request) -> Pressure:
-    pressure: Pressure = request.app.state.pressure
-    return pressure
+    return database_of(request)
 
 
 SettingsDep = Annotated[Settings, Depends(_settings)]
 DatabaseDep = Annotated[Database, Depends(_database)]
-PressureDep = Annotated[Pressure, Depends(_pressure)]
 
 
 def _writing_session(database: DatabaseDep) -> Iterator[Session]:

@@ -8,15 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlmodel import Session
 
 from app.audit.service import Actor
 from app.core import context
-from app.core.http import DatabaseDep, SettingsDep
+from app.core.http import DatabaseDep, SettingsDep, database_of, settings_of
 from app.core.ids import Slug
-from app.core.settings import Settings
 from app.federations import service
 from app.federations.errors import ForbiddenError, UnauthenticatedError
 from app.federations.roles import Permission, Principal
@@ -39,13 +38,7 @@ Credentials = Annotated[HTTPAuthorizationCredentials, Depends(_presented)]
 
 def _principal(credentials: Credentials, database: DatabaseDep, settings: SettingsDep) -> Principal:
     with database.read_scope() as session:
-        return _authenticated(session, credentials, settings)
-
-
-def _authenticated(
-    session: Session, credentials: HTTPAuthorizationCredentials, settings: Settings
-) -> Principal:
-    return service.authenticate(session, credentials.credentials, settings.secret_key)
+        return service.authenticate(session, credentials.credentials, settings.secret_key)
 
 
 Caller = Annotated[Principal, Depends(_principal)]
@@ -78,18 +71,28 @@ def demand(principal: Principal, permission: Permission) -> None:
         raise ForbiddenError(f"role {principal.role}", permission)
 
 
-def in_federation(permission: Permission) -> Callable[..., Access]:
-    """Dependency of routes under `/v1/federations/{federation}`: authorised, or refused."""
+def _nothing(_request: Request, _access: Access) -> None:
+    """Nothing else is asked."""
 
-    def authorise(
-        federation: Slug, credentials: Credentials, database: DatabaseDep, settings: SettingsDep
-    ) -> Access:
-        with database.read_scope() as session:
-            caller = _authenticated(session, credentials, settings)
-            found = service.visible_to(session, caller, federation)
+
+def in_federation(
+    permission: Permission, also: Callable[[Request, Access], None] = _nothing
+) -> Callable[..., Access]:
+    """Dependency of routes under `/v1/federations/{federation}`: authorised, or refused.
+
+    `also` may refuse an authorised call for a reason of its own.
+    """
+
+    # All in one dependency: each of its own has its parameters looked up, and may change threads.
+    def authorise(request: Request, federation: Slug, credentials: Credentials) -> Access:
+        text, secret_key = credentials.credentials, settings_of(request).secret_key
+        with database_of(request).read_scope() as session:
+            caller, found = service.authenticate_in(session, federation, text, secret_key)
         context.note("federation", found.name)
         demand(caller, permission)
-        return Access(caller, found)
+        access = Access(caller, found)
+        also(request, access)
+        return access
 
     return authorise
 

@@ -2,10 +2,18 @@
 
 from uuid import UUID
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from app.core.database import insert_unless_there
 from app.federations.tables import ApiKey, Federation, PolicyVersion
+
+# Every call asks this one; to put a query together takes longer than to have it answered.
+_KEY_IN = (
+    select(ApiKey, Federation)
+    .outerjoin(Federation, col(Federation.name) == bindparam("name"))
+    .where(ApiKey.prefix == bindparam("prefix"))
+)
 
 
 def federation_named(session: Session, name: str) -> Federation | None:
@@ -50,6 +58,13 @@ def policy_versions(session: Session, federation_id: UUID, limit: int) -> list[P
 def key_with_prefix(session: Session, prefix: str) -> ApiKey | None:
     """The key that starts so; prefixes are unique."""
     return session.exec(select(ApiKey).where(ApiKey.prefix == prefix)).first()
+
+
+def key_and_federation(
+    session: Session, prefix: str, name: str
+) -> tuple[ApiKey | None, Federation | None]:
+    """The key that starts so, and the federation of that name, by one query."""
+    return session.exec(_KEY_IN, params={"prefix": prefix, "name": name}).first() or (None, None)
 
 
 def key_with_id(session: Session, key_id: UUID) -> ApiKey | None:

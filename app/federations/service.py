@@ -60,10 +60,7 @@ def visible_to(session: Session, principal: Principal, name: str) -> Federation:
     Raises:
         NotFoundError: if it does not exist or is another tenant's; the two answers are the same.
     """
-    federation = repository.federation_named(session, name)
-    if federation is None or not principal.sees(federation.id):
-        raise NotFoundError("federation", name)
-    return federation
+    return _seen(principal, repository.federation_named(session, name), name)
 
 
 def get(session: Session, federation_id: UUID) -> Federation:
@@ -237,9 +234,24 @@ def authenticate(session: Session, text: str, secret_key: bytes) -> Principal:
     """
     prefix = keys.prefix_of(text)
     row = repository.key_with_prefix(session, prefix) if prefix else None
-    if row is None or not _opens(row) or not keys.matches(text, row.digest, secret_key):
-        raise UnauthenticatedError
-    return _principal(row)
+    return _holder(row, text, secret_key)
+
+
+def authenticate_in(
+    session: Session, name: str, text: str, secret_key: bytes
+) -> tuple[Principal, Federation]:
+    """Who holds the key, and the federation of that name, as `authenticate` and `visible_to`.
+
+    Raises:
+        UnauthenticatedError: for whatever reason; the answer does not say which.
+        NotFoundError: if it does not exist or is another tenant's; the two answers are the same.
+    """
+    prefix = keys.prefix_of(text)
+    row, federation = (
+        repository.key_and_federation(session, prefix, name) if prefix else (None, None)
+    )
+    principal = _holder(row, text, secret_key)
+    return principal, _seen(principal, federation, name)
 
 
 def principal_of_key(session: Session, key_id: UUID) -> Principal | None:
@@ -248,6 +260,18 @@ def principal_of_key(session: Session, key_id: UUID) -> Principal | None:
     if row is None or not _opens(row):
         return None
     return _principal(row)
+
+
+def _holder(row: ApiKey | None, text: str, secret_key: bytes) -> Principal:
+    if row is None or not _opens(row) or not keys.matches(text, row.digest, secret_key):
+        raise UnauthenticatedError
+    return _principal(row)
+
+
+def _seen(principal: Principal, federation: Federation | None, name: str) -> Federation:
+    if federation is None or not principal.sees(federation.id):
+        raise NotFoundError("federation", name)
+    return federation
 
 
 def _principal(row: ApiKey) -> Principal:

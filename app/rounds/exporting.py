@@ -45,7 +45,15 @@ def records_of(
         return pa.table({})
     place = batch.schema.get_field_index("client")
     names = pa.array([name_of(client) for client in batch.column(place).to_pylist()], pa.string())
-    return pa.Table.from_batches([batch.set_column(place, "client", names)])
+    table = pa.Table.from_batches([batch.set_column(place, "client", names)])
+    return table.cast(pa.schema([_for_sums(field) for field in table.schema]))
+
+
+def _for_sums(field: pa.Field) -> pa.Field:
+    """Counts are stored as narrow as they are, and in a notebook they will be added up."""
+    if not pa.types.is_fixed_size_list(field.type):
+        return field
+    return field.with_type(pa.list_(pa.float64(), field.type.list_size))
 
 
 def written(table: pa.Table, form: TableFormat) -> bytes:

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 from app.core import context
 from app.core.errors import DomainError
-from app.core.http import DatabaseDep, PressureDep, ReadSession, WriteSession
+from app.core.http import DatabaseDep, ReadSession, WriteSession, database_of, pressure_of
 from app.core.ids import Slug
 from app.core.problems import problem
 from app.federations import service as federations
@@ -43,15 +43,16 @@ ClientReader = Annotated[Access, Depends(in_federation(Permission.READ_CLIENTS))
 Pusher = Annotated[Access, Depends(in_federation(Permission.PUSH_ROUNDS))]
 
 
-async def _one_of_few(pressure: PressureDep) -> AsyncIterator[None]:
-    async with pressure.pushing:
+async def _one_of_few(request: Request) -> AsyncIterator[None]:
+    async with pressure_of(request).pushing:
         yield
 
 
-def _with_room(access: Pusher, pressure: PressureDep, database: DatabaseDep) -> None:
-    pressure.admit(database, access.principal.id)
+def _with_room(request: Request, access: Access) -> None:
+    pressure_of(request).admit(database_of(request), access.principal.id)
 
 
+Admitted = Annotated[Access, Depends(in_federation(Permission.PUSH_ROUNDS, also=_with_room))]
 SpecId = Annotated[str, Path(pattern=r"^bs_[0-9a-f]{16}$", description="Id of a bin spec.")]
 
 
@@ -96,14 +97,14 @@ MediaType = Annotated[str, Header(alias="content-type", include_in_schema=False)
             "description": "The key pushes too often, or too much work waits: see `Retry-After`."
         }
     },
-    dependencies=[Depends(_one_of_few, scope="function"), Depends(_with_room)],
+    dependencies=[Depends(_one_of_few, scope="function")],
 )
 def push_round(
     run: Slug,
     number: RoundNumber,
     phase: Phase,
+    access: Admitted,  # before the body, which is read for nobody who may not send it
     body: Annotated[bytes, Depends(_raw)],
-    access: Pusher,
     database: DatabaseDep,
     chunk: Chunk = None,
     media_type: MediaType = "",

@@ -267,6 +267,28 @@ def test_a_batch_without_records_has_no_trees() -> None:
     assert trees_of(unpack(pack(without(batch, {tree["client"]})))) == []
 
 
+@pytest.mark.parametrize(
+    ("count", "kind"),
+    [
+        (255, pa.uint8()),
+        (256, pa.int16()),
+        (-1, pa.int16()),
+        (2**15, pa.int32()),
+        (2**31, pa.float64()),
+        (0.5, pa.float64()),
+    ],
+)
+def test_counts_are_packed_as_narrow_as_they_are(count: float, kind: pa.DataType) -> None:
+    tree: Tree = {
+        "client": pseudonym("A"),
+        "num_examples": 9,
+        "confusion": [[1.0, float(count)], [3.0, 0.0]],
+    }
+    packed = unpack(pack(batch_of_trees([tree], LAYOUT)))
+    assert packed.column("confusion").type.value_type == kind
+    assert trees_of(packed) == [tree]
+
+
 def test_a_record_over_its_cap_is_never_cleared() -> None:
     """Rows of one column each take the most room in JSON: brackets around every number."""
     spec = SPEC | {

@@ -48,7 +48,9 @@ def test_the_table_holds_what_was_pushed(
     url = f"{FEDERATION}/rounds/{round_id}/records"
     answer = api.get(url, params={"format": form}, headers=key_of(Role.OWNER))
     assert answer.status_code == 200, answer.text
-    rows = {row["client"]: row for row in read(answer.content, form).to_pylist()}
+    table = read(answer.content, form)
+    rows = {row["client"]: row for row in table.to_pylist()}
+    assert table.schema.field("label_counts").type.value_type == pa.float64()
     assert rows.keys() == {pseudonym("AA"), pseudonym("UA")}
     assert rows[pseudonym("AA")]["label_counts"] == [80, 20]
     assert rows[pseudonym("UA")]["num_examples"] == 50
