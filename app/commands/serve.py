@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,9 +11,6 @@ from app.core.database import Database
 from app.core.garbage import collected_seldom
 from app.core.settings import Settings, settings
 from app.core.supervisor import Child, Supervisor
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
 
 ADMIN_KEY_FILE = "admin-key"
 
@@ -57,7 +54,7 @@ def api() -> None:
 
     config = settings()
     serving = uvicorn.Config(
-        _application,
+        "workers.api:create_app",
         factory=True,
         host=config.host,
         port=config.port,
@@ -92,17 +89,6 @@ def beat() -> None:
     from workers.app import app  # noqa: PLC0415 - Celery, only for this
 
     app.start(["beat", "--pidfile="])
-
-
-def _application() -> "FastAPI":
-    """The API, that has workers look at once for what its requests ask for."""
-    from app.main import create_app  # noqa: PLC0415 - the API, only for this
-    from workers.app import ask_for_sweep  # noqa: PLC0415 - Celery, likewise
-    from workers.bell import Bell  # noqa: PLC0415 - likewise
-
-    application = create_app()
-    Bell(ask_for_sweep).listen(application.state.database)
-    return application
 
 
 def _command(name: str) -> list[str]:
