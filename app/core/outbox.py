@@ -6,14 +6,14 @@ done in one transaction, so that a second run finds it done. Losing the broker c
 data.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 import structlog
-from sqlalchemy import CheckConstraint, Index, func
+from sqlalchemy import CheckConstraint, ColumnElement, Index, func
 from sqlmodel import Field, Session, SQLModel, col, select, update
 
 from app.core import clock, context, tracing
@@ -111,20 +111,24 @@ def attributes(operation: str, task: str, row_id: UUID) -> dict[str, str]:
     }
 
 
-def claim_due(session: Session, resend_seconds: float) -> list[Delivery]:
+def claim_due(
+    session: Session, resend_seconds: float, apart: Sequence[Collection[str]] = ()
+) -> list[Delivery]:
     """The rows that are due, oldest first, each put off by its backoff in case it gets lost.
 
     One caller at a time: of two sweeps at once the second finds what the first left. At most
-    `MAX_IN_FLIGHT` are with the broker at a time. Rows that a worker holds are skipped.
+    `MAX_IN_FLIGHT` are with the broker at once, of the tasks in each of `apart` and of all others:
+    so much of the one leaves the room of the other free, and the others come first. Rows that a
+    worker holds are skipped.
     """
     one_at_a_time(session, CLAIMING)
-    at = clock.now()
-    room = MAX_IN_FLIGHT - _in_flight(session, at)
-    if room <= 0:
-        return []
-    due = select(OutboxRow).where(OutboxRow.state == OutboxState.PENDING, OutboxRow.due_at <= at)
-    oldest = due.order_by(col(OutboxRow.due_at), col(OutboxRow.created_at)).limit(room)
-    rows = session.exec(oldest.with_for_update(skip_locked=True)).all()
+    at, task = clock.now(), col(OutboxRow.task)
+    sent = _in_flight(session, at)
+    named = {name for tasks in apart for name in tasks}
+    rows = _due(session, at, MAX_IN_FLIGHT - _of_others(sent, named), task.not_in(named))
+    for tasks in apart:
+        room = MAX_IN_FLIGHT - sum(sent.get(name, 0) for name in tasks)
+        rows += _due(session, at, room, task.in_(tasks))
     for row in rows:
         row.due_at = at + timedelta(seconds=_backoff(row.sends, resend_seconds))
         row.sends += 1
@@ -221,11 +225,12 @@ def unfinished(session: Session) -> list[tuple[str, str, int]]:
     return list(session.exec(left.group_by(OutboxRow.task, OutboxRow.state)))
 
 
-def waiting(session: Session, most: int, *, but: str) -> int:
-    """How many rows wait, counted up to `most`, but those of tasks that begin with `but`."""
+def waiting(session: Session, most: int, *, but: Sequence[str]) -> int:
+    """How many rows wait, counted up to `most`, but those of tasks that begin with one of `but`."""
     some = (
         select(OutboxRow.id)
-        .where(OutboxRow.state == OutboxState.PENDING, col(OutboxRow.task).not_like(f"{but}%"))
+        .where(OutboxRow.state == OutboxState.PENDING)
+        .where(*(col(OutboxRow.task).not_like(f"{prefix}%") for prefix in but))
         .limit(most)
     )
     return session.exec(select(func.count()).select_from(some.subquery())).one()
@@ -247,11 +252,26 @@ def _context_of(session: Session, task: str, subject: UUID) -> dict[str, str] | 
     return None if row is None else row.context
 
 
-def _in_flight(session: Session, at: datetime) -> int:
-    sent = select(func.count()).where(
+def _due(session: Session, at: datetime, room: int, which: ColumnElement[bool]) -> list[OutboxRow]:
+    if room <= 0:
+        return []
+    due = select(OutboxRow).where(
+        OutboxRow.state == OutboxState.PENDING, OutboxRow.due_at <= at, which
+    )
+    oldest = due.order_by(col(OutboxRow.due_at), col(OutboxRow.created_at)).limit(room)
+    return list(session.exec(oldest.with_for_update(skip_locked=True)))
+
+
+def _in_flight(session: Session, at: datetime) -> dict[str, int]:
+    """How many rows are with the broker, by task."""
+    sent = select(OutboxRow.task, func.count()).where(
         OutboxRow.state == OutboxState.PENDING, OutboxRow.sends > 0, OutboxRow.due_at > at
     )
-    return session.exec(sent).one()
+    return dict(session.exec(sent.group_by(OutboxRow.task)).all())
+
+
+def _of_others(sent: Mapping[str, int], named: Collection[str]) -> int:
+    return sum(count for task, count in sent.items() if task not in named)
 
 
 def _backoff(sends: int, resend_seconds: float) -> float:
