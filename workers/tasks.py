@@ -40,6 +40,7 @@ from app.registry.mlflow_registry import MlflowRegistry
 from app.registry.mlflow_runs import MlflowRuns
 from app.registry.outages import is_outage
 from app.reports import artifacts, building
+from app.reports import retention as report_files
 from app.reports import scheduling as report_schedule
 from app.reports import service as reports
 from app.retraining import service as retraining
@@ -55,6 +56,7 @@ from workers.schedule import (
     CATCH_UP,
     CLOSE_ROUNDS,
     FORGET_RECORDS,
+    FORGET_REPORTS,
     MAKE_REPORTS,
     RECONCILE,
     REFRESH_CARDS,
@@ -304,6 +306,14 @@ def make_reports() -> None:
     with _database().session_scope() as session:
         report_schedule.ask_for_closed(session)
     sweep()
+
+
+@app.task(name=FORGET_REPORTS)
+def forget_reports() -> None:
+    """Delete the files of reports that their federation keeps no longer."""
+    with _turn(FORGET_REPORTS) as session:
+        report_files.forget_files(session, settings().reports_dir)
+    report_files.drop_unfinished(settings().reports_dir)
 
 
 @worker_shutdown.connect
