@@ -18,6 +18,7 @@ from app.core.settings import Settings
     REFRESH_CARDS,
     MAKE_REPORTS,
     FORGET_REPORTS,
+    FORGET_WORK,
 ) = (
     "periodic.sweep",
     "periodic.release_leases",
@@ -32,6 +33,7 @@ from app.core.settings import Settings
     "periodic.refresh_cards",
     "periodic.make_reports",
     "periodic.forget_reports",
+    "periodic.forget_work",
 )
 LEASE_CHECK_SECONDS, ALERT_REPEAT_SECONDS = 10.0, 60.0
 ROUND_CHECK_SECONDS, RETENTION_SECONDS = 10.0, 3600.0
@@ -58,5 +60,6 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
             (REFRESH_CARDS, CARD_SECONDS),
             (MAKE_REPORTS, REPORT_SECONDS),
             (FORGET_REPORTS, RETENTION_SECONDS),
+            (FORGET_WORK, RETENTION_SECONDS),
         )
     }

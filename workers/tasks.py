@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from celery.signals import worker_shutdown
 from sqlmodel import Session
 
-from app.core import tracing
+from app.core import outbox, tracing
 from app.core.database import Database, database, one_at_a_time
 from app.core.outbox import MAX_IN_FLIGHT, Delivery
 from app.core.pressure import MEBIBYTE
@@ -57,6 +57,7 @@ from workers.schedule import (
     CLOSE_ROUNDS,
     FORGET_RECORDS,
     FORGET_REPORTS,
+    FORGET_WORK,
     MAKE_REPORTS,
     RECONCILE,
     REFRESH_CARDS,
@@ -314,6 +315,15 @@ def forget_reports() -> None:
     with _turn(FORGET_REPORTS) as session:
         report_files.forget_files(session, settings().reports_dir)
     report_files.drop_unfinished(settings().reports_dir)
+
+
+@app.task(name=FORGET_WORK)
+def forget_work() -> None:
+    """Delete the rows of the outbox that were done long ago, a thousand in a transaction."""
+    more = True
+    while more:
+        with _turn(FORGET_WORK) as session:
+            more = outbox.forget_done(session)
 
 
 @worker_shutdown.connect

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import CheckConstraint, ColumnElement, Index, func
-from sqlmodel import Field, Session, SQLModel, col, select, update
+from sqlmodel import Field, Session, SQLModel, col, delete, select, update
 
 from app.core import clock, context, tracing
 from app.core.database import Database, Json, Utc, insert_once, one_at_a_time
@@ -25,6 +25,8 @@ from app.core.tracing import Kind
 MAX_FAILURES = 8
 MAX_RESEND_SECONDS = 600.0
 MAX_IN_FLIGHT = 1000
+KEPT = timedelta(days=30)  # that a row is kept after it was done
+FORGOTTEN_AT_ONCE = 1000  # so that a transaction is short
 MESSAGING = "vigie_outbox"  # what OpenTelemetry calls a messaging system
 CLAIMING = "outbox.claim_due"
 
@@ -210,6 +212,23 @@ def subjects_waiting(session: Session, tasks: Collection[str]) -> set[UUID]:
         col(OutboxRow.task).in_(tasks), OutboxRow.state == OutboxState.PENDING
     )
     return set(session.exec(query))
+
+
+def forget_done(session: Session) -> bool:
+    """Delete rows that were done a while ago, `FORGOTTEN_AT_ONCE`; whether there may be more.
+
+    Their keys may be asked for again then. That does no harm: whoever asks has a state of its own
+    that says what was done, and keys keep only the repeats away that follow at once. Rows that were
+    given up stay, for people to look at.
+    """
+    # A row's due time is when it would have been sent again: about when it was done, and indexed.
+    old = (
+        select(OutboxRow.id)
+        .where(OutboxRow.state == OutboxState.DONE, OutboxRow.due_at < clock.now() - KEPT)
+        .limit(FORGOTTEN_AT_ONCE)
+    )
+    gone = session.exec(delete(OutboxRow).where(col(OutboxRow.id).in_(old)))
+    return gone.rowcount >= FORGOTTEN_AT_ONCE
 
 
 def depth(session: Session) -> dict[str, int]:

@@ -174,6 +174,30 @@ def test_a_broker_that_is_down_costs_delay_only(database: Database, hands: Hands
     assert published[0].task == "test.task"
 
 
+def test_what_was_done_is_forgotten_after_a_month_in_small_batches(
+    database: Database, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forget() -> bool:
+        with database.session_scope() as session:
+            return outbox.forget_done(session)
+
+    monkeypatch.setattr(outbox, "FORGOTTEN_AT_ONCE", 2)
+    for _ in range(6):
+        ask(database)
+    failing, *done = claim(database)[:4]  # two are still to be done
+    for delivery in done:
+        Local(tally).run(database, delivery.row_id)
+    for _ in range(outbox.MAX_FAILURES):
+        outbox.fail(database, failing.row_id, OSError("gone"))
+    hands.move(outbox.KEPT.total_seconds())
+    assert not forget()
+    hands.move(RESEND + 1)
+    assert [forget(), forget()] == [True, False]
+    with database.read_scope() as session:
+        assert outbox.depth(session) == {"pending": 2, "done": 0, "failed": 1}
+    assert tallies(database) == 3
+
+
 def test_an_external_effect_that_fails_is_counted_and_records_nothing(
     database: Database, hands: Hands
 ) -> None:
