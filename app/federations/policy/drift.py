@@ -16,7 +16,9 @@ class DriftPolicy(PolicyPart):
     """How rounds are judged."""
 
     false_discovery_rate: Probability = Field(
-        default=0.05, description="Error budget of a round: expected share of false drifts."
+        default=0.05,
+        description="Error budget of each round, not of all together: expected share of false"
+        " drifts among those found.",
     )
     cohort_false_discovery_rate: Probability = Field(
         default=0.01,
