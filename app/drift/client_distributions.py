@@ -58,9 +58,7 @@ def judge_distribution(
     else:
         variations = estimate_variations(np.maximum(sides.before, 0.0), now.categorical)
         lacking = _lacking(sides, variations, missing)
-        answers = _middle_round(
-            sides, variations, now.categorical, case.policy.false_discovery_rate
-        )
+        answers = _middle_round(sides, variations, now.categorical, case.level)
     yield ClientFindings.undecided(
         subject, detector, judged.unit, judged.effect, clients, answers, lacking
     )
