@@ -8,4 +8,17 @@ EVALUATION, REPORTS = "evaluation", "reports"
 IN_ORDER = (EVALUATION, REPORTS)
 # What takes seconds, and nobody is paged for. Everything else is evaluation's.
 PATIENT = ("reports.build", "incidents.backtest_proposal", "incidents.try_policy")
+# What waits in a lane for another service to answer, and may do so for long.
+ELSEWHERE = (
+    "incidents.deliver_notice",
+    "registry.mirror_version",
+    "registry.apply_promotion",
+    "registry.apply_rollback",
+    "registry.log_rounds",
+    "registry.log_card",
+    "registry.check_weights",
+    "reports.log",
+)
+# Each has its own room at the broker, so that none of it keeps rounds from being judged.
+APART = (PATIENT, ELSEWHERE)
 ROUTES = {task: {"queue": REPORTS, "routing_key": REPORTS} for task in PATIENT}

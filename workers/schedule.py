@@ -17,6 +17,8 @@ from app.core.settings import Settings
     ASK_BY_CALENDAR,
     REFRESH_CARDS,
     MAKE_REPORTS,
+    FORGET_REPORTS,
+    FORGET_WORK,
 ) = (
     "periodic.sweep",
     "periodic.release_leases",
@@ -30,6 +32,8 @@ from app.core.settings import Settings
     "periodic.ask_by_calendar",
     "periodic.refresh_cards",
     "periodic.make_reports",
+    "periodic.forget_reports",
+    "periodic.forget_work",
 )
 LEASE_CHECK_SECONDS, ALERT_REPEAT_SECONDS = 10.0, 60.0
 ROUND_CHECK_SECONDS, RETENTION_SECONDS = 10.0, 3600.0
@@ -55,5 +59,7 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
             (ASK_BY_CALENDAR, CALENDAR_SECONDS),
             (REFRESH_CARDS, CARD_SECONDS),
             (MAKE_REPORTS, REPORT_SECONDS),
+            (FORGET_REPORTS, RETENTION_SECONDS),
+            (FORGET_WORK, RETENTION_SECONDS),
         )
     }

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from celery.signals import worker_shutdown
 from sqlmodel import Session
 
-from app.core import tracing
+from app.core import outbox, tracing
 from app.core.database import Database, database, one_at_a_time
 from app.core.outbox import MAX_IN_FLIGHT, Delivery
 from app.core.pressure import MEBIBYTE
@@ -40,6 +40,7 @@ from app.registry.mlflow_registry import MlflowRegistry
 from app.registry.mlflow_runs import MlflowRuns
 from app.registry.outages import is_outage
 from app.reports import artifacts, building
+from app.reports import retention as report_files
 from app.reports import scheduling as report_schedule
 from app.reports import service as reports
 from app.retraining import service as retraining
@@ -55,6 +56,8 @@ from workers.schedule import (
     CATCH_UP,
     CLOSE_ROUNDS,
     FORGET_RECORDS,
+    FORGET_REPORTS,
+    FORGET_WORK,
     MAKE_REPORTS,
     RECONCILE,
     REFRESH_CARDS,
@@ -304,6 +307,23 @@ def make_reports() -> None:
     with _database().session_scope() as session:
         report_schedule.ask_for_closed(session)
     sweep()
+
+
+@app.task(name=FORGET_REPORTS)
+def forget_reports() -> None:
+    """Delete the files of reports that their federation keeps no longer."""
+    with _turn(FORGET_REPORTS) as session:
+        report_files.forget_files(session, settings().reports_dir)
+    report_files.drop_unfinished(settings().reports_dir)
+
+
+@app.task(name=FORGET_WORK)
+def forget_work() -> None:
+    """Delete the rows of the outbox that were done long ago, a thousand in a transaction."""
+    more = True
+    while more:
+        with _turn(FORGET_WORK) as session:
+            more = outbox.forget_done(session)
 
 
 @worker_shutdown.connect

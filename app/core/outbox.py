@@ -6,15 +6,15 @@ done in one transaction, so that a second run finds it done. Losing the broker c
 data.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 import structlog
-from sqlalchemy import CheckConstraint, Index, func
-from sqlmodel import Field, Session, SQLModel, col, select, update
+from sqlalchemy import CheckConstraint, ColumnElement, Index, func
+from sqlmodel import Field, Session, SQLModel, col, delete, select, update
 
 from app.core import clock, context, tracing
 from app.core.database import Database, Json, Utc, insert_once, one_at_a_time
@@ -25,6 +25,8 @@ from app.core.tracing import Kind
 MAX_FAILURES = 8
 MAX_RESEND_SECONDS = 600.0
 MAX_IN_FLIGHT = 1000
+KEPT = timedelta(days=30)  # that a row is kept after it was done
+FORGOTTEN_AT_ONCE = 1000  # so that a transaction is short
 MESSAGING = "vigie_outbox"  # what OpenTelemetry calls a messaging system
 CLAIMING = "outbox.claim_due"
 _ASKED = "work asked for"
@@ -118,20 +120,24 @@ def attributes(operation: str, task: str, row_id: UUID) -> dict[str, str]:
     }
 
 
-def claim_due(session: Session, resend_seconds: float) -> list[Delivery]:
+def claim_due(
+    session: Session, resend_seconds: float, apart: Sequence[Collection[str]] = ()
+) -> list[Delivery]:
     """The rows that are due, oldest first, each put off by its backoff in case it gets lost.
 
     One caller at a time: of two sweeps at once the second finds what the first left. At most
-    `MAX_IN_FLIGHT` are with the broker at a time. Rows that a worker holds are skipped.
+    `MAX_IN_FLIGHT` are with the broker at once, of the tasks in each of `apart` and of all others:
+    so much of the one leaves the room of the other free, and the others come first. Rows that a
+    worker holds are skipped.
     """
     one_at_a_time(session, CLAIMING)
-    at = clock.now()
-    room = MAX_IN_FLIGHT - _in_flight(session, at)
-    if room <= 0:
-        return []
-    due = select(OutboxRow).where(OutboxRow.state == OutboxState.PENDING, OutboxRow.due_at <= at)
-    oldest = due.order_by(col(OutboxRow.due_at), col(OutboxRow.created_at)).limit(room)
-    rows = session.exec(oldest.with_for_update(skip_locked=True)).all()
+    at, task = clock.now(), col(OutboxRow.task)
+    sent = _in_flight(session, at)
+    named = {name for tasks in apart for name in tasks}
+    rows = _due(session, at, MAX_IN_FLIGHT - _of_others(sent, named), task.not_in(named))
+    for tasks in apart:
+        room = MAX_IN_FLIGHT - sum(sent.get(name, 0) for name in tasks)
+        rows += _due(session, at, room, task.in_(tasks))
     for row in rows:
         row.due_at = at + timedelta(seconds=_backoff(row.sends, resend_seconds))
         row.sends += 1
@@ -215,6 +221,23 @@ def subjects_waiting(session: Session, tasks: Collection[str]) -> set[UUID]:
     return set(session.exec(query))
 
 
+def forget_done(session: Session) -> bool:
+    """Delete rows that were done a while ago, `FORGOTTEN_AT_ONCE`; whether there may be more.
+
+    Their keys may be asked for again then. That does no harm: whoever asks has a state of its own
+    that says what was done, and keys keep only the repeats away that follow at once. Rows that were
+    given up stay, for people to look at.
+    """
+    # A row's due time is when it would have been sent again: about when it was done, and indexed.
+    old = (
+        select(OutboxRow.id)
+        .where(OutboxRow.state == OutboxState.DONE, OutboxRow.due_at < clock.now() - KEPT)
+        .limit(FORGOTTEN_AT_ONCE)
+    )
+    gone = session.exec(delete(OutboxRow).where(col(OutboxRow.id).in_(old)))
+    return gone.rowcount >= FORGOTTEN_AT_ONCE
+
+
 def depth(session: Session) -> dict[str, int]:
     """How many rows are in each state."""
     counts = session.exec(select(OutboxRow.state, func.count()).group_by(OutboxRow.state)).all()
@@ -228,11 +251,12 @@ def unfinished(session: Session) -> list[tuple[str, str, int]]:
     return list(session.exec(left.group_by(OutboxRow.task, OutboxRow.state)))
 
 
-def waiting(session: Session, most: int, *, but: str) -> int:
-    """How many rows wait, counted up to `most`, but those of tasks that begin with `but`."""
+def waiting(session: Session, most: int, *, but: Sequence[str]) -> int:
+    """How many rows wait, counted up to `most`, but those of tasks that begin with one of `but`."""
     some = (
         select(OutboxRow.id)
-        .where(OutboxRow.state == OutboxState.PENDING, col(OutboxRow.task).not_like(f"{but}%"))
+        .where(OutboxRow.state == OutboxState.PENDING)
+        .where(*(col(OutboxRow.task).not_like(f"{prefix}%") for prefix in but))
         .limit(most)
     )
     return session.exec(select(func.count()).select_from(some.subquery())).one()
@@ -254,11 +278,26 @@ def _context_of(session: Session, task: str, subject: UUID) -> dict[str, str] | 
     return None if row is None else row.context
 
 
-def _in_flight(session: Session, at: datetime) -> int:
-    sent = select(func.count()).where(
+def _due(session: Session, at: datetime, room: int, which: ColumnElement[bool]) -> list[OutboxRow]:
+    if room <= 0:
+        return []
+    due = select(OutboxRow).where(
+        OutboxRow.state == OutboxState.PENDING, OutboxRow.due_at <= at, which
+    )
+    oldest = due.order_by(col(OutboxRow.due_at), col(OutboxRow.created_at)).limit(room)
+    return list(session.exec(oldest.with_for_update(skip_locked=True)))
+
+
+def _in_flight(session: Session, at: datetime) -> dict[str, int]:
+    """How many rows are with the broker, by task."""
+    sent = select(OutboxRow.task, func.count()).where(
         OutboxRow.state == OutboxState.PENDING, OutboxRow.sends > 0, OutboxRow.due_at > at
     )
-    return session.exec(sent).one()
+    return dict(session.exec(sent.group_by(OutboxRow.task)).all())
+
+
+def _of_others(sent: Mapping[str, int], named: Collection[str]) -> int:
+    return sum(count for task, count in sent.items() if task not in named)
 
 
 def _backoff(sends: int, resend_seconds: float) -> float:

@@ -27,7 +27,8 @@ from app.core.settings import Settings
 
 BACKLOG_SECONDS, BACKLOG_AGE_SECONDS, FULL_SECONDS = 10, 1.0, 60
 MEBIBYTE = 2**20
-NOT_JUDGING = "registry."  # what waits for MLflow, however long, keeps no round from being judged
+# What waits for MLflow, however long, or draws up reports keeps no round from being judged.
+NOT_JUDGING = ("registry.", "reports.")
 PUSHES_AT_ONCE = 8  # of the 40 threads in which routes run
 
 log = structlog.get_logger(__name__)

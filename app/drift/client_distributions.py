@@ -52,7 +52,7 @@ def judge_distribution(
         lacking = np.where(missing > 0, missing, Missing.OTHER_BINS).astype(np.int8)
     else:
         lacking = _lacking(sides, missing)
-        answers = _middle_round(sides, now.categorical, case.policy.false_discovery_rate)
+        answers = _middle_round(sides, now.categorical, case.level)
     yield ClientFindings.undecided(
         subject, detector, judged.unit, judged.effect, clients, answers, lacking
     )

@@ -42,7 +42,7 @@ def _judged(
     clients = len(case.known.clients)
     before, told_before = contrasts_of(case.reference, case.places_before, subject, clients)
     after, told_after = contrasts_of(case.latest, case.places_after, subject, clients)
-    alpha = case.policy.false_discovery_rate
+    alpha = case.level
     found = median_shifts(before[:, known], after[:, known], alpha=alpha)
     own = median_shifts(told_before[:, known], told_after[:, known]).effects
     moved = (own * found.effects > 0) & (np.abs(own) >= LEAST_OWN * np.abs(found.effects))

@@ -121,6 +121,11 @@ class Case:
     joined: Joined = NOBODY
 
     @property
+    def level(self) -> float:
+        """The level that the smallest effects that could be seen are told at."""
+        return self.policy.of_a_round(self.policy.false_discovery_rate)
+
+    @property
     def current(self) -> RoundMeasure:
         """The round that is judged."""
         return self.latest[-1]

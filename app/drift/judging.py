@@ -67,13 +67,16 @@ def with_breadth(finding: Finding, clients: Sequence[ClientFindings]) -> Finding
 
 
 def error_budget(policy: DriftPolicy, kind: ScopeKind, subject: str = "") -> float:
-    """The false discovery rate that verdicts in scopes of this kind are judged under.
+    """The false discovery rate that a round's verdicts in scopes of this kind are judged under.
 
     Cohorts' calibration ratios have one budget for all rounds together (`claims.py`).
     """
-    if kind == "cohort" and subject != CALIBRATION_RATIO:
-        return policy.cohort_false_discovery_rate
-    return policy.false_discovery_rate
+    if subject == CALIBRATION_RATIO:
+        return policy.false_discovery_rate
+    cohorts = kind == "cohort"
+    return policy.of_a_round(
+        policy.cohort_false_discovery_rate if cohorts else policy.false_discovery_rate
+    )
 
 
 def _missing_evidence(case: Case, at: int) -> str | None:

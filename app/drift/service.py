@@ -10,6 +10,7 @@ from app.drift import repository, shards
 from app.drift.cases import reference_rounds
 from app.drift.client_findings import ClientFindings
 from app.drift.evaluating import begin, conclude, stale
+from app.drift.explaining.carriers import Carriers, carriers
 from app.drift.explaining.service import fitting_version
 from app.drift.explaining.service import of_round as explanations_of
 from app.drift.explaining.service import of_verdict as explanation_of
@@ -33,9 +34,11 @@ from app.rounds.tables import Round
 __all__ = [
     "OUTCOMES",
     "Acceptance",
+    "Carriers",
     "Series",
     "Timeline",
     "begin",
+    "carriers",
     "conclude",
     "explanation_of",
     "explanations_of",

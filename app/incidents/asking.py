@@ -30,6 +30,7 @@ def ask_of(session: Session, incident: Incident) -> RetrainAsk:
         incident_id=incident.id,
         scope=incident.scope,
         scope_key=incident.scope_key,
+        subject=incident.subject,
         evidence=_evidence(incident),
     )
 

@@ -10,7 +10,6 @@ MINUTE, HOUR = 60.0, 3600.0
 PAUSES = (5.0, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 10 * HOUR)
 MOST_ATTEMPTS = len(PAUSES) + 1
 JITTER = 0.1  # so that what failed together does not come back together
-MOST_ERROR = 500
 
 _random = SystemRandom()
 

@@ -253,13 +253,13 @@ def _persists(judged: Judged, cause: Cause, since: int) -> bool:
         round_.model,
         round_.version,
         round_.global_step,
-        policy.window,
+        policy.rounds_looked_at,
     )
     # Of several rounds at one step any may be the newest; the one at hand is always counted.
     earlier = [(other, found) for other, found in history if other.id != round_.id]
     drifted = sum(
         other.global_step > since and bool(drifting_of(found).keys() & cause.drifting.keys())
-        for other, found in earlier[max(0, len(earlier) - policy.window + 1) :]
+        for other, found in earlier[max(0, len(earlier) - policy.rounds_looked_at + 1) :]
     )
     return drifted + 1 >= policy.persistence
 

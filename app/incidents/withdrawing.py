@@ -13,6 +13,7 @@ from app.incidents import repository, service
 from app.incidents.states import IncidentState, Resolution
 from app.incidents.tables import Incident
 from app.registry import service as registry
+from app.retraining import service as retraining
 from app.rounds import service as rounds
 from app.rounds.privacy_schemas import WithdrawalOut
 
@@ -29,6 +30,7 @@ def withdraw(
         drift.hold(session, federation.id, model)  # no round is judged meanwhile
     withdrawn = rounds.withdraw(session, federation, clients)
     blanked = withdrawals.forget(session, federation.id, withdrawn)
+    retraining.forget(session, federation.id, withdrawn.marks)
     for client, mark in withdrawn.marks.items():
         _forget(session, federation, client, mark, actor)
     done = WithdrawalOut(

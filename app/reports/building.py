@@ -26,6 +26,7 @@ from app.reports.states import Kind, ReportState
 from app.reports.tables import Report
 
 WORKER = "worker"
+PART = ".part"  # the end of a file's name until it is whole
 
 log = structlog.get_logger(__name__)
 
@@ -120,7 +121,7 @@ def _name_evidence(session: Session, report: Report, sha256: str) -> None:
 def _write_whole(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False
+        "w", encoding="utf-8", dir=path.parent, suffix=PART, delete=False
     ) as part:
         try:
             part.write(text)

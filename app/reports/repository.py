@@ -1,5 +1,6 @@
 """All queries on reports."""
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlmodel import Session, col, select
@@ -54,6 +55,20 @@ def periods_of(session: Session, federation_id: UUID, model_id: UUID) -> set[str
         Report.subject_id == model_id,
     )
     return set(session.exec(query))
+
+
+def with_files_before(
+    session: Session, federation_id: UUID, before: datetime, limit: int
+) -> list[Report]:
+    """The oldest reports with files that were built before then, locked; those in use are left."""
+    query = select(Report).where(
+        Report.federation_id == federation_id,
+        Report.state == "ready",
+        col(Report.path).is_not(None),
+        col(Report.built_at) < before,
+    )
+    oldest = query.order_by(col(Report.built_at), col(Report.id)).limit(limit)
+    return list(session.exec(oldest.with_for_update(skip_locked=True)))
 
 
 def report_with_id(session: Session, report_id: UUID) -> Report | None:

@@ -39,7 +39,7 @@ def ask_for_closed(session: Session) -> int:
     return sum(
         _ask(session, federation, model, policy)
         for federation in federations.everyone(session)
-        if (policy := federations.policy_of(federation).reports) != ReportPolicy()
+        if (policy := federations.policy_of(federation).reports).every_rounds or policy.every_days
         for model in registry.models_of(session, federation.id)
     )
 

@@ -13,6 +13,7 @@ from app.federations import service as federations
 from app.federations.tables import Federation
 from app.registry import service as registry
 from app.retraining import costs, deciding, fitting, measuring, repository
+from app.retraining.aiming import Aim, aim_of
 from app.retraining.deciding import BY_PERSON, Answer, RetrainAsk, Situation
 from app.retraining.errors import RequestOpenError
 from app.retraining.planning import plan_of
@@ -89,8 +90,9 @@ def request(
 
 @dataclass(frozen=True)
 class Sum:
-    """What is known of the worth; the cost may be known where the gain is not."""
+    """What training those aimed at is worth; the cost may be known where the gain is not."""
 
+    aim: Aim
     cost: Cost
     worth: Worth | None
 
@@ -117,20 +119,18 @@ class Sum:
 def expected_worth(session: Session, federation: Federation, ask: RetrainAsk) -> Sum:
     """What retraining is expected to save and cost, by past rounds and retrainings of the model."""
     policy = federations.policy_of(federation)
-    who = plan_of(policy, ask)["clients"]
-    cohort = who.get("cohort", "") if who["which"] == "drifted" else ""
-    planned = policy.retraining.rounds
-    cost = costs.expected(session, federation, ask.model, planned, cohort)
+    aim = aim_of(session, federation, ask)
+    cost = costs.expected(session, federation, ask.model, policy.retraining.rounds, aim)
     newest = measuring.newest_rounds(
         session, federation.id, ask.model, ask.base_version, ask.step, policy.drift.latest_rounds
     )
     now = measuring.error_in(session, federation, newest)
     was = measuring.reference_error(session, federation, ask.model, ask.base_version)
     if now is None or was is None or now.measure != was.measure:
-        return Sum(cost, None)
+        return Sum(aim, cost, None)
     share = expected_share(_gains(session, federation, ask.model))
     weekly = measuring.examples_a_week(session, newest)
-    return Sum(cost, worth(now, was, share, weekly, cost, policy.retraining.benefit))
+    return Sum(aim, cost, worth(now, was, share, weekly, cost, policy.retraining.benefit))
 
 
 def _gains(session: Session, federation: Federation, model: str) -> list[Gain]:
@@ -171,7 +171,8 @@ def _make(
         state=RequestState.REQUESTED if proposal is None else RequestState.PROPOSED,
         reason=ask.reason,
         evidence=ask.evidence,
-        plan=plan_of(policy, ask),
+        plan=plan_of(policy, ask, sum_.aim),
+        trainees=list(sum_.aim.trainees) or None,
         benefit=sum_.document(),
         proposal=proposal,
         requested_by=actor,

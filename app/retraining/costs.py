@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 from sqlmodel import Session
 
 from app.federations.tables import Federation
+from app.retraining.aiming import EVERYBODY, Aim
 from app.retraining.worth import Cost
 from app.rounds import service as rounds
 from app.rounds.disclosure import clients_of_a_record, records_needed
-from app.rounds.records import Records
+from app.rounds.records import Records, pseudonyms
 from app.rounds.schemas import Phase
 from app.rounds.tables import Round
 
@@ -20,15 +21,15 @@ Mask = NDArray[np.bool_]
 
 
 def expected(
-    session: Session, federation: Federation, model: str, planned: int, cohort: str = ""
+    session: Session, federation: Federation, model: str, planned: int, aim: Aim = EVERYBODY
 ) -> Cost:
-    """The cost of so many rounds, of everybody or of one cohort (`hub=EWR`) alone.
+    """The cost of so many rounds, of everybody or of those alone that are aimed at.
 
     Each round costs as the mean of the newest fit rounds that told it. Of fewer clients than the
     federation's minimum cohort size nothing is told.
     """
     newest = rounds.newest_in_phase(session, federation.id, model, Phase.FIT, LOOKED_AT)
-    told = [_of(session, federation, round_, cohort) for round_ in newest]
+    told = [_of(session, federation, round_, aim) for round_ in newest]
     return Cost(
         client_seconds=_mean([seconds for seconds, _, _ in told], planned),
         bytes=_mean([volume for _, volume, _ in told], planned),
@@ -40,14 +41,14 @@ def expected(
 Each = tuple[float | None, float | None, float | None]
 
 
-def _of(session: Session, federation: Federation, round_: Round, cohort: str) -> Each:
+def _of(session: Session, federation: Federation, round_: Round, aim: Aim) -> Each:
     """A round's client-seconds, bytes and watt-hours."""
     found = rounds.records_of_round(session, round_.id)
-    mine = _members(found, cohort)
+    mine = _members(found, aim)
     least = records_needed(federation.min_cohort_size, clients_of_a_record(round_.envelope))
     volume = _bytes(round_)
     if np.count_nonzero(mine) < least:
-        return None, None if cohort else volume, None
+        return None, None if aim.alone else volume, None
     share = np.count_nonzero(mine) / len(mine)
     train, evaluate, energy = (
         _sum(found, f"resources.{name}", mine, least)
@@ -57,11 +58,14 @@ def _of(session: Session, federation: Federation, round_: Round, cohort: str) ->
     return seconds, None if volume is None else volume * share, energy
 
 
-def _members(found: Records, cohort: str) -> Mask:
+def _members(found: Records, aim: Aim) -> Mask:
     everybody: Mask = np.ones(len(found.clients), dtype=np.bool_)
-    if not cohort:
+    if not aim.alone:
         return everybody
-    tag, _, value = cohort.partition("=")
+    if aim.cohort is None:
+        chosen: Mask = np.isin(found.clients, pseudonyms(aim.trainees))
+        return chosen
+    tag, _, value = aim.cohort.partition("=")
     mine: Mask = found.texts.get(COHORT + tag, np.full(len(found.clients), "")) == value
     return mine
 

@@ -42,7 +42,7 @@ class RetrainAsk:
     """Why retraining is asked for: the version that drifted, how badly, where, in which round.
 
     `occasion` is an incident, the policy's schedule, or a person. `scope_key` is a cohort
-    (`hub=EWR`) where `scope` is one.
+    (`hub=EWR`) where `scope` is one; `subject` is what drifted there, if anything did.
     """
 
     model: str
@@ -54,6 +54,7 @@ class RetrainAsk:
     incident_id: UUID | None = None
     scope: str = "federation"
     scope_key: str = ""
+    subject: str = ""
     evidence: dict[str, Any] = field(default_factory=dict)
     plan: dict[str, Any] = field(default_factory=dict)
     occasion: str = BY_INCIDENT

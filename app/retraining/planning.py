@@ -3,33 +3,22 @@
 from typing import Any
 
 from app.federations.policy import Policy
+from app.retraining.aiming import Aim
 from app.retraining.deciding import RetrainAsk
 
 
-def plan_of(policy: Policy, ask: RetrainAsk) -> dict[str, Any]:
+def plan_of(policy: Policy, ask: RetrainAsk, aim: Aim) -> dict[str, Any]:
     """The plan of a request; what the ask itself plans goes before the policy's."""
     retraining = policy.retraining
     return {
         "rounds": retraining.rounds,
         "window_rounds": retraining.window_rounds,
         "warm_start": ask.base_version,
-        "clients": clients_of(policy, ask),
+        "clients": aim.document(),
         "hyperparameters": dict(retraining.hyperparameters),
         "success": success_of(policy),
         **ask.plan,
     }
-
-
-def clients_of(policy: Policy, ask: RetrainAsk) -> dict[str, Any]:
-    """Who trains: everybody, one cohort alone, or all with one cohort weighted.
-
-    Only a cohort can be singled out: a single client never is.
-    """
-    which = policy.retraining.clients
-    if ask.scope != "cohort" or which == "all":
-        return {"which": "all"}
-    weight = {"weight": policy.retraining.drifted_weight} if which == "weighted" else {}
-    return {"which": which, "cohort": ask.scope_key, **weight}
 
 
 def success_of(policy: Policy) -> dict[str, Any]:

@@ -79,6 +79,15 @@ def of_incident(session: Session, federation_id: UUID, incident_id: UUID) -> lis
     return list(session.exec(query.order_by(col(RetrainRequest.created_at))))
 
 
+def with_trainees(session: Session, federation_id: UUID) -> list[RetrainRequest]:
+    """The federation's open requests that may name single clients, locked."""
+    query = select(RetrainRequest).where(
+        RetrainRequest.federation_id == federation_id, col(RetrainRequest.state).in_(OPEN)
+    )
+    found = session.exec(query.with_for_update()).all()
+    return [request for request in found if request.trainees is not None]
+
+
 def automatic_since(
     session: Session, federation_id: UUID, model: str, since: datetime
 ) -> list[RetrainRequest]:

@@ -17,6 +17,7 @@ from app.retraining import service
 from app.retraining.schemas import (
     ApproveIn,
     CancelIn,
+    ClaimedOut,
     ClaimIn,
     CompleteIn,
     DecisionOut,
@@ -67,15 +68,16 @@ def list_decisions(
 
 @router.post(
     "/claim",
-    response_model=RetrainRequestOut,
+    response_model=ClaimedOut,
     responses={status.HTTP_204_NO_CONTENT: {"description": "No request is waiting."}},
 )
 async def claim_request(
     request: Request, body: ClaimIn, access: Trainer, database: DatabaseDep
-) -> RetrainRequestOut | Response:
+) -> ClaimedOut | Response:
     """Claim the model's waiting request under a lease, which `progress` renews.
 
-    With `wait` the answer that there is none comes only after so many seconds.
+    The answer alone says who is in a cluster that is to train. With `wait` the answer that there is
+    none comes only after so many seconds.
     """
     waiters: Waiters = request.app.state.waiters
     ends = time.monotonic() + body.wait
@@ -87,12 +89,12 @@ async def claim_request(
     return claimed
 
 
-def _claim(database: Database, access: Access, body: ClaimIn) -> RetrainRequestOut | None:
+def _claim(database: Database, access: Access, body: ClaimIn) -> ClaimedOut | None:
     """One try, in a transaction of its own: none is open while somebody waits."""
     with database.session_scope() as session:
         federation = access.federation(session)
         found = service.claim(session, federation, body.model, body.claimer, body.lease_seconds)
-        return None if found is None else RetrainRequestOut.model_validate(found)
+        return None if found is None else ClaimedOut.model_validate(found)
 
 
 @router.get("/{request_id}", response_model=RetrainRequestOut)

@@ -106,8 +106,8 @@ class RetrainRequestOut(BaseModel):
     reason: str
     evidence: dict[str, Any] = Field(description="What drifted, where and since when.")
     plan: dict[str, Any] = Field(
-        description="`rounds`, `window_rounds`, `warm_start`, `clients`, `hyperparameters`,"
-        " `success`."
+        description="`rounds`, `window_rounds`, `warm_start`, `clients` (who trains), "
+        "`hyperparameters`, `success`."
     )
     benefit: dict[str, Any] | None = Field(
         description="What it is expected to save and cost; `sentence` says it in words."
@@ -126,6 +126,14 @@ class RetrainRequestOut(BaseModel):
     created_at: datetime
     expires_at: datetime
     ended_at: datetime | None
+
+
+class ClaimedOut(RetrainRequestOut):
+    """A retrain request, as the FL server that claims it needs it."""
+
+    trainees: list[str] | None = Field(
+        description="Where the plan's `clients` name a `cluster`: the pseudonyms of its clients."
+    )
 
 
 class DecisionOut(BaseModel):

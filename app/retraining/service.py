@@ -1,5 +1,6 @@
 """Decisions on retraining: who may train, and what came of it; asking has files of its own."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from uuid import UUID
 
@@ -42,6 +43,7 @@ __all__ = [
     "consider_schedule",
     "decisions_of",
     "fail",
+    "forget",
     "forgetting",
     "get",
     "list_of",
@@ -248,6 +250,13 @@ def get(session: Session, federation: Federation, request_id: UUID) -> RetrainRe
     if found is None:
         raise NotFoundError("retrain request", request_id)
     return found
+
+
+def forget(session: Session, federation_id: UUID, clients: Collection[str]) -> None:
+    """Take clients that withdrew out of those that open requests want to train."""
+    for found in repository.with_trainees(session, federation_id):
+        found.trainees = [one for one in found.trainees or () if one not in clients]
+        session.add(found)
 
 
 def _locked(session: Session, federation: Federation, request_id: UUID) -> RetrainRequest:

@@ -29,6 +29,6 @@ def move(request: RetrainRequest, target: RequestState) -> None:
 
 
 def end(request: RetrainRequest, target: RequestState) -> None:
-    """Take a request to a state that is the last."""
+    """Take a request to a state that is the last; nobody needs to know then who was to train."""
     move(request, target)
-    request.lease_until, request.ended_at = None, clock.now()
+    request.lease_until, request.ended_at, request.trainees = None, clock.now(), None

@@ -45,6 +45,8 @@ class RetrainRequest(SQLModel, table=True):
         default_factory=dict, sa_type=Json, sa_column_kwargs={"server_default": "{}"}
     )
     plan: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    # Pseudonyms of the cluster that the plan aims at, for who claims it; gone when it has ended.
+    trainees: list[str] | None = Field(default=None, sa_type=Json)
     benefit: dict[str, Any] | None = Field(default=None, sa_type=Json)  # `worth.Worth`
     # Why a person has to say yes first, and which version to roll back to instead, if any.
     proposal: dict[str, Any] | None = Field(default=None, sa_type=Json)

@@ -60,6 +60,32 @@ def test_a_problem_becomes_an_error_with_its_facts(api: VigieApi, service: Scrip
 
 
 @pytest.mark.parametrize(
+    ("in_header", "in_body", "told"),
+    [
+        ("run-1:12", None, "run-1:12"),
+        ("of-a-proxy", "run-1:12", "run-1:12"),
+        ("two words\r", None, None),
+        ("x" * 65, None, None),
+        (None, 12, None),
+    ],
+)
+def test_a_refusal_names_the_request(
+    api: VigieApi,
+    service: ScriptedService,
+    in_header: str | None,
+    in_body: object,
+    told: str | None,
+) -> None:
+    headers = {} if in_header is None else {"X-Request-ID": in_header}
+    body = {"type": "urn:vigie:problem:no", "detail": "No.", "request_id": in_body}
+    service.script.append(httpx.Response(409, json=body, headers=headers))
+    with pytest.raises(VigieError) as caught:
+        api.rounds()
+    assert caught.value.request_id == told
+    assert str(caught.value) == "409 no: No." + (f" [request {told}]" if told else "")
+
+
+@pytest.mark.parametrize(
     "content", [b"<html>", b"[1]", b'{"errors": "none", "type": "about:blank"}']
 )
 def test_any_other_refusal_is_told_by_its_status(

@@ -135,12 +135,13 @@ def test_a_final_refusal_is_set_aside_with_its_answer(
     spool: Spool, service: ScriptedService, deliver: Deliver, tmp_path: Path, status: int
 ) -> None:
     add(spool, 1, 2)
-    service.script.append(service.problem(status, "no"))
+    service.script.append(service.problem(status, "no", **{"X-Request-ID": "r-7"}))
     delivery = deliver()
     assert [delivery.step() for _ in range(3)] == [0.0, 0.0, None]
     assert (spool.delivered, spool.refused) == (1, 1)
     problem = json.loads((tmp_path / "refused/000000000001.problem.json").read_bytes())
     assert (problem["status"], problem["type"]) == (status, "urn:vigie:problem:no")
+    assert problem["request_id"] == "r-7"
     assert problem["errors"] == [{"code": "no", "field": "clients.0", "message": "so it is"}]
     assert (tmp_path / "refused/000000000001.push").read_bytes().endswith(b"\n{}")
 

@@ -316,3 +316,27 @@ def test_a_plan_is_read_with_what_it_leaves_out() -> None:
     assert new.clients == Trainees("weighted", "hub=EWR", 3.0)
     assert new.hyperparameters == {"learning-rate": 0.05}
     assert new.success == {"measure": "log_loss"}
+
+
+def test_a_cluster_is_told_by_its_clients() -> None:
+    cluster = {"clients": 2, "share": 0.9, "cohorts": []}
+    told = WIRE | {"plan": {"clients": {"which": "drifted", "cluster": cluster}}}
+    asked = RetrainRequest.from_json(told | {"trainees": ["c_2", "c_1"]})
+    assert asked.clients == Trainees("drifted", pseudonyms=frozenset({"c_1", "c_2"}))
+    assert RetrainRequest.from_json(told | {"trainees": None}).trainees == ()
+
+
+@pytest.mark.parametrize(
+    ("trainees", "weights"),
+    [
+        (Trainees(), [1, 1]),
+        (Trainees("drifted", "hub=EWR"), [1, 0]),
+        (Trainees("weighted", "hub=EWR", 3.0), [3, 1]),
+        (Trainees("drifted", pseudonyms=frozenset({"c_1"})), [1, 0]),
+        (Trainees("weighted", None, 3.0, frozenset({"c_1"})), [3, 1]),
+    ],
+)
+def test_what_a_client_counts(trainees: Trainees, weights: list[float]) -> None:
+    clients = [("c_1", {"hub": "EWR"}), ("c_2", {"hub": "JFK"})]
+    assert [trainees.weight_of(*client) for client in clients] == weights
+    assert Trainees.from_json(trainees.to_json()) == trainees

@@ -133,8 +133,9 @@ WORK = [
     panels.colored(
         panels.lines(
             "Work finished: are the workers alive?",
-            "Outbox rows finished and rounds judged, a second. While work waits, 0 means that no"
-            " worker lives.",
+            "Outbox rows finished and rounds judged, a second. While work waits, 0 for minutes"
+            " means that no worker lives; once an hour rows of a month ago are deleted, and the"
+            " first line may dip.",
             METRICS,
             'outbox rows: clamp_min(max(deriv(vigie_outbox_rows{state="done"}'
             "[$__rate_interval])), 0)",

@@ -128,6 +128,20 @@ def test_claims_at_once_hand_out_every_row_once(database: Database) -> None:
     assert len(claimed) == len(set(claimed)) == ROWS
 
 
+def test_what_was_done_long_ago_is_forgotten_batch_by_batch(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "_database", lambda: database)
+    monkeypatch.setattr(outbox, "FORGOTTEN_AT_ONCE", ROWS // 4)
+    ask(database)
+    with database.session_scope() as session:
+        for row in session.exec(select(OutboxRow).limit(ROWS - 1)):
+            row.state, row.due_at = "done", row.due_at - 2 * outbox.KEPT
+    at_once(WRITERS, lambda _: tasks.forget_work.run())
+    with database.read_scope() as session:
+        assert outbox.depth(session) == {"pending": 1, "done": 0, "failed": 0}
+
+
 def test_a_row_worked_on_by_many_at_once_has_its_effect_once(database: Database) -> None:
     ask(database, 1)
     with database.session_scope() as session:

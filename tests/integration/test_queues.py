@@ -11,7 +11,9 @@ from kombu import Message
 from app.core.settings import Settings
 from tests.servers import running_redis
 from workers.app import create_celery
-from workers.queues import EVALUATION, IN_ORDER, REPORTS, ROUTES
+from workers.lanes import InLanes
+from workers.outages import Behind
+from workers.queues import ELSEWHERE, EVALUATION, IN_ORDER, REPORTS, ROUTES
 from workers.tasks import EFFECTS
 
 REPORT, ROUND, EACH = "reports.build", "incidents.on_round", 5
@@ -51,3 +53,8 @@ def test_what_has_a_queue_of_its_own_is_a_task() -> None:
     assert set(ROUTES) <= set(EFFECTS)
     assert {route["queue"] for route in ROUTES.values()} == {REPORTS}
     assert IN_ORDER == (EVALUATION, REPORTS)
+
+
+def test_what_waits_in_a_lane_has_room_of_its_own() -> None:
+    in_lanes = {name for name, effect in EFFECTS.items() if isinstance(effect, InLanes | Behind)}
+    assert set(ELSEWHERE) == in_lanes

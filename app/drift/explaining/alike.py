@@ -47,22 +47,31 @@ def clusters_of(
     `cohorts` are those that may be shown and that describe anything here.
     """
     labels = groups.labels
-    moved = [label for label in np.unique(labels).tolist() if label > UNMOVED]
-    sizes = {label: int(np.count_nonzero(labels == label)) for label in moved}
-    small = sum(size for size in sizes.values() if size < least)
-    shown = [] if 0 < small < least else [label for label in moved if sizes[label] >= least]
-    told = [_cluster(movement, labels == label, cohorts, least) for label in shown]
+    told = [
+        cluster_of(movement, labels == label, cohorts, least)
+        for label in shown_groups(groups, least)
+    ]
     return Clusters(
         looked_at=int(np.count_nonzero(labels != NOT_JUDGED)),
         unmoved=int(np.count_nonzero(labels == UNMOVED)),
-        in_small_groups=sum(sizes.values()) - sum(one.clients for one in told),
+        in_small_groups=int(np.count_nonzero(labels > UNMOVED)) - sum(one.clients for one in told),
         moved=sorted(told, key=lambda one: -abs(one.share)),
     )
 
 
-def _cluster(
+def shown_groups(groups: Alike, least: int) -> list[int]:
+    """The groups that moved and may be told apart."""
+    labels = groups.labels
+    moved = [label for label in np.unique(labels).tolist() if label > UNMOVED]
+    sizes = {label: int(np.count_nonzero(labels == label)) for label in moved}
+    small = sum(size for size in sizes.values() if size < least)
+    return [] if 0 < small < least else [label for label in moved if sizes[label] >= least]
+
+
+def cluster_of(
     movement: Movement, inside: NDArray[np.bool_], cohorts: Mapping[str, set[str]], least: int
 ) -> Cluster:
+    """What everybody may know of one group."""
     clients, weights = int(np.count_nonzero(inside)), movement.weights[inside]
     mean = float((weights * movement.departures[inside]).sum() / weights.sum())
     members = {client.decode() for client in movement.clients[inside]}

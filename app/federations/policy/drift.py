@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from app.federations.policy import subjects
 from app.federations.policy.effects import EffectPolicy
-from app.federations.policy.part import MOST, PolicyPart, Probability, refuse
+from app.federations.policy.part import MOST, MOST_ROUNDS, PolicyPart, Probability, refuse
 from app.federations.policy.subjects import ResolvedSubject, SubjectPolicy
 
 MOST_SUBJECTS = 1_000
@@ -16,12 +16,20 @@ class DriftPolicy(PolicyPart):
     """How rounds are judged."""
 
     false_discovery_rate: Probability = Field(
-        default=0.05, description="Error budget of a round: expected share of false drifts."
+        default=0.05,
+        description="Error budget: expected share of false drifts among those found in"
+        " `budget_rounds` rounds.",
     )
     cohort_false_discovery_rate: Probability = Field(
         default=0.01,
         description="The same for cohorts: stricter, since there are many and each may open an"
         " incident of its own.",
+    )
+    budget_rounds: int = Field(
+        default=1,
+        ge=1,
+        le=MOST_ROUNDS,
+        description="Rounds in a row that an error budget has to last for; each has its part.",
     )
     latest_rounds: int = Field(
         default=3, ge=1, le=99, description="Newest rounds whose median is judged; an odd number."
@@ -68,6 +76,14 @@ class DriftPolicy(PolicyPart):
     def _known(cls, value: Mapping[str, SubjectPolicy]) -> Mapping[str, SubjectPolicy]:
         refuse(subjects.faults(value))
         return value
+
+    def of_a_round(self, budget: float) -> float:
+        """A round's part of an error budget.
+
+        Any `budget_rounds` rounds keep it then: of V false discoveries among R in all, V_t / R is
+        at most V_t / R_t of each round t, whose expectation is at most its part.
+        """
+        return budget / self.budget_rounds
 
     def subject(self, name: str) -> ResolvedSubject:
         """How the subject of this name is judged: exact name, then its kind, then as usual.

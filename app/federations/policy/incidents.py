@@ -30,7 +30,10 @@ class IncidentPolicy(PolicyPart):
         default=1, ge=1, le=MOST_ROUNDS, description="Rounds with drift that open an incident ..."
     )
     window: int = Field(
-        default=1, ge=1, le=MOST_ROUNDS, description="... among this many judged rounds in a row."
+        default=1,
+        ge=1,
+        le=MOST_ROUNDS,
+        description="... among this many judged rounds in a row, or as many as `persistence`.",
     )
     quiet_rounds: int = Field(
         default=3,
@@ -77,6 +80,11 @@ class IncidentPolicy(PolicyPart):
         description="Least severity of a model's incidents, by model, for models that much rests"
         " on.",
     )
+
+    @property
+    def rounds_looked_at(self) -> int:
+        """The judged rounds among which `persistence` of them have to drift: no fewer than that."""
+        return max(self.window, self.persistence)
 
     def at_least(self, model: str, severity: Severity) -> Severity:
         """A severity, raised to the least of that model's incidents."""

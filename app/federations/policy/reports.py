@@ -1,12 +1,12 @@
-"""Reports by calendar: what each period makes one of."""
+"""Reports: what each period of the calendar makes one of, and how long files are kept."""
 
 from pydantic import Field
 
-from app.federations.policy.part import MOST_ROUNDS, PolicyPart
+from app.federations.policy.part import MOST, MOST_ROUNDS, PolicyPart
 
 
 class ReportPolicy(PolicyPart):
-    """When a model's champion gets a report without anybody asking."""
+    """When a model's champion gets a report without anybody asking, and when its files go."""
 
     every_rounds: int | None = Field(
         default=None,
@@ -19,4 +19,10 @@ class ReportPolicy(PolicyPart):
         ge=1,
         le=366,
         description="Days of a period (UTC); its report is made once it is over.",
+    )
+    keep_days: int | None = Field(
+        default=90,
+        ge=1,
+        le=MOST,
+        description="Days after which a report's files are deleted; who asks has it built again.",
     )

@@ -19,6 +19,7 @@ Hour = Annotated[int, Field(ge=0, le=23)]
 Amount = Annotated[float, Field(ge=0, le=LARGEST)]
 Words = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=200)]
 MOST_HYPERPARAMETERS = 50
+MOST_WEIGHT = 1000.0
 
 
 class SchedulePolicy(PolicyPart):
@@ -110,11 +111,13 @@ class RetrainingPolicy(PolicyPart):
     )
     clients: Literal["all", "drifted", "weighted"] = Field(
         default="all",
-        description="Who trains after a cohort drifted: `all`, the `drifted` cohort alone, or all"
-        " with that cohort `weighted`.",
+        description="Who trains after a cohort drifted, or a cluster of clients that moved alike:"
+        " `all`, the `drifted` ones alone, or all with those `weighted`.",
     )
-    drifted_weight: float = Field(
-        default=3.0, ge=1, le=1000, description="Weight of the drifted cohort where `weighted`."
+    drifted_weight: Annotated[float, Field(ge=1, le=MOST_WEIGHT)] | Literal["by_share"] = Field(
+        default=3.0,
+        description="Weight of the drifted ones where `weighted`: a number, or `by_share`, as many"
+        " times as their share of the drift is their share of the examples.",
     )
     hyperparameters: Mapping[Slug, bool | int | float | Words] = Field(
         default_factory=dict,

@@ -35,8 +35,9 @@ class VigieError(VigieClientError):
     """The service answered with a problem (RFC 9457) or another status that is no success.
 
     ``code`` is the problem's stable name (``urn:vigie:problem:<code>``), or ``http_<status>`` when
-    the answer was no problem document. ``retry_after`` is in seconds, as the service asked. The
-    text of the error is what is wrong, field by field, and what to do.
+    the answer was no problem document. ``retry_after`` is in seconds, as the service asked.
+    ``request_id`` is what the service's log calls the request; whoever runs the service finds it by
+    that. The text of the error is what is wrong, field by field, what to do, and that id.
     """
 
     def __init__(
@@ -46,13 +47,15 @@ class VigieError(VigieClientError):
         detail: str,
         errors: tuple[FieldError, ...] = (),
         retry_after: float | None = None,
+        request_id: str | None = None,
     ) -> None:
-        super().__init__(status, code, detail, errors, retry_after)
+        super().__init__(status, code, detail, errors, retry_after, request_id)
         self.status = status
         self.code = code
         self.detail = detail
         self.errors = errors
         self.retry_after = retry_after
+        self.request_id = request_id
 
     @property
     def transient(self) -> bool:
@@ -67,7 +70,8 @@ class VigieError(VigieClientError):
     def __str__(self) -> str:
         fields = "; ".join(f"{error.field}: {error.message}" for error in self.errors)
         said = f"{self.status} {self.code}: {self.detail}" + (f" ({fields})" if fields else "")
-        return f"{said.rstrip('.')}. {self.advice}" if self.advice else said
+        advised = f"{said.rstrip('.')}. {self.advice}" if self.advice else said
+        return f"{advised} [request {self.request_id}]" if self.request_id else advised
 
 
 class VigieUnreachable(VigieClientError):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 Phase = Literal["fit", "evaluate", "canary", "serve"]
@@ -18,6 +19,7 @@ LONGEST_NAME = 255
 # Chunks of one round, numbered from 0; the wire format's bound.
 MOST_CHUNKS = 10_000
 
+_NO_COHORTS: Mapping[str, str] = MappingProxyType({})
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -113,13 +115,44 @@ class ClosedRound:
 class Trainees:
     """Who is to train: ``all``, or ``drifted`` or ``weighted``.
 
-    ``drifted`` is the ``cohort`` (``hub=EWR``) alone; ``weighted`` is all, where that cohort counts
-    ``weight`` times.
+    Those that drifted are a ``cohort`` (``hub=EWR``) or the clients of these ``pseudonyms``, which
+    moved alike. ``drifted`` is those alone; ``weighted`` is all, those counting ``weight`` times.
     """
 
     which: str = "all"
     cohort: str | None = None
     weight: float = 1.0
+    pseudonyms: frozenset[str] = frozenset()
+
+    def weight_of(self, pseudonym: str, cohorts: Mapping[str, str] = _NO_COHORTS) -> float:
+        """Return how many times a client of these cohorts, by tag, counts; 0: it does not train.
+
+        ``cohorts`` are needed where a cohort is meant.
+
+        >>> Trainees("weighted", "hub=EWR", 3.0).weight_of("c_1", {"hub": "EWR"})
+        3.0
+        """
+        if self.which == "all":
+            return 1.0
+        tag, _, value = (self.cohort or "").partition("=")
+        inside = pseudonym in self.pseudonyms if self.cohort is None else cohorts.get(tag) == value
+        if self.which == "drifted":
+            return float(inside)
+        return self.weight if inside else 1.0
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Trainees":
+        """Read what ``to_json`` made; ``AttributeError`` or ``TypeError`` when it is none."""
+        return cls(
+            data.get("which", "all"),
+            data.get("cohort"),
+            float(data.get("weight", 1.0)),
+            frozenset(data.get("pseudonyms") or ()),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {**asdict(self), "pseudonyms": sorted(self.pseudonyms)}
 
 
 @dataclass(frozen=True)
@@ -127,7 +160,8 @@ class RetrainRequest:
     """Vigie asking for retraining rounds of ``model``, starting from ``base_version``.
 
     ``plan`` is what the federation's policy asks for, ``evidence`` what drifted, ``benefit`` what
-    it should save and cost; ``state`` is one of ``proposed``, ``requested``, ``claimed``,
+    it should save and cost; ``trainees`` are the clients of a cluster that ``clients`` means, told
+    to whom claims it; ``state`` is one of ``proposed``, ``requested``, ``claimed``,
     ``running``, ``completed``, ``failed``, ``expired``, ``cancelled``.
     """
 
@@ -145,6 +179,7 @@ class RetrainRequest:
     created_at: datetime
     evidence: Mapping[str, Any] = field(default_factory=dict)
     benefit: Mapping[str, Any] | None = None
+    trainees: tuple[str, ...] = ()
 
     @property
     def rounds(self) -> int:
@@ -165,9 +200,7 @@ class RetrainRequest:
     def clients(self) -> Trainees:
         """Who is to train."""
         told = self.plan.get("clients") or {}
-        return Trainees(
-            told.get("which", "all"), told.get("cohort"), float(told.get("weight", 1.0))
-        )
+        return Trainees.from_json({**told, "pseudonyms": self.trainees})
 
     @property
     def success(self) -> dict[str, Any]:
@@ -193,6 +226,7 @@ class RetrainRequest:
             created_at=_moment(data["created_at"]),
             evidence=dict(data.get("evidence") or {}),
             benefit=data.get("benefit"),
+            trainees=tuple(data.get("trainees") or ()),
         )
 
 

@@ -1,5 +1,6 @@
 """Problem details (RFC 9457): read from answers, and written beside what was refused."""
 
+import re
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from vigie_client.canonical import canonical
 from vigie_client.errors import FieldError, VigieError
 
 _URN = "urn:vigie:problem:"
+_REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
 
 def error_from(response: httpx.Response) -> VigieError:
@@ -22,6 +24,7 @@ def error_from(response: httpx.Response) -> VigieError:
         str(problem.get("detail") or problem.get("title") or response.reason_phrase),
         _field_errors(problem.get("errors")),
         retry_after(response.headers),
+        _request_id(problem.get("request_id") or response.headers.get("X-Request-ID")),
     )
 
 
@@ -36,6 +39,7 @@ def problem_document(error: VigieError) -> bytes:
                 {"field": item.field, "code": item.code, "message": item.message}
                 for item in error.errors
             ],
+            **({"request_id": error.request_id} if error.request_id else {}),
         }
     )
 
@@ -53,6 +57,12 @@ def retry_after(headers: httpx.Headers) -> float | None:
         return max((moment - now).total_seconds(), 0.0)
     except (TypeError, ValueError):
         return None
+
+
+def _request_id(told: object) -> str | None:
+    """The id if it is one that can stand in a line of a log; a proxy may say anything."""
+    known = isinstance(told, str) and _REQUEST_ID.fullmatch(told)
+    return str(told) if known else None
 
 
 def _json_object(response: httpx.Response) -> dict[str, Any]:

@@ -131,6 +131,37 @@ def test_no_more_are_sent_than_the_broker_should_hold(
     assert len(claim(database)) == 1
 
 
+def test_a_flood_of_one_kind_leaves_the_others_their_room(
+    database: Database, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MAX_IN_FLIGHT", 3)
+    for task in ["reports.build"] * 5 + ["registry.log_card"] * 5:
+        ask(database, task)
+    sent: list[str] = []
+
+    def publish(delivery: Delivery) -> None:
+        sent.append(delivery.task)
+
+    relay_due(database, publish, RESEND)
+    assert sent == ["reports.build"] * 3 + ["registry.log_card"] * 3
+    relay_due(database, publish, RESEND)
+    for _ in range(4):
+        ask(database, "incidents.on_round")
+    relay_due(database, publish, RESEND)
+    assert sent[6:] == ["incidents.on_round"] * 3
+
+
+def test_rounds_are_published_before_what_waited_for_longer(
+    database: Database, hands: Hands
+) -> None:
+    ask(database, "reports.build")
+    hands.move(1)
+    ask(database, "incidents.on_round")
+    sent: list[Delivery] = []
+    relay_due(database, sent.append, RESEND)
+    assert [one.task for one in sent] == ["incidents.on_round", "reports.build"]
+
+
 def test_a_broker_that_is_down_costs_delay_only(database: Database, hands: Hands) -> None:
     def down(_delivery: Delivery) -> None:
         raise OperationalError("connection refused")
@@ -141,6 +172,30 @@ def test_a_broker_that_is_down_costs_delay_only(database: Database, hands: Hands
     published: list[Delivery] = []
     assert relay_due(database, published.append, RESEND) == 1
     assert published[0].task == "test.task"
+
+
+def test_what_was_done_is_forgotten_after_a_month_in_small_batches(
+    database: Database, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forget() -> bool:
+        with database.session_scope() as session:
+            return outbox.forget_done(session)
+
+    monkeypatch.setattr(outbox, "FORGOTTEN_AT_ONCE", 2)
+    for _ in range(6):
+        ask(database)
+    failing, *done = claim(database)[:4]  # two are still to be done
+    for delivery in done:
+        Local(tally).run(database, delivery.row_id)
+    for _ in range(outbox.MAX_FAILURES):
+        outbox.fail(database, failing.row_id, OSError("gone"))
+    hands.move(outbox.KEPT.total_seconds())
+    assert not forget()
+    hands.move(RESEND + 1)
+    assert [forget(), forget()] == [True, False]
+    with database.read_scope() as session:
+        assert outbox.depth(session) == {"pending": 2, "done": 0, "failed": 1}
+    assert tallies(database) == 3
 
 
 def test_an_external_effect_that_fails_is_counted_and_records_nothing(

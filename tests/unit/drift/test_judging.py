@@ -13,7 +13,7 @@ from app.drift.client_findings import DRIFT, STABLE, Missing, decide
 from app.drift.clients import judge_clients
 from app.drift.contrasts import centres_of
 from app.drift.findings import Case, Finding
-from app.drift.judging import judge
+from app.drift.judging import error_budget, judge
 from app.drift.measurements import Binned, RoundMeasure
 from app.drift.packing import pack, unpack, without
 from app.drift.watching import Watch
@@ -115,6 +115,40 @@ def test_a_lasting_shift_is_drift(rng: Generator, reference: list[RoundMeasure])
 def test_a_single_bad_round_is_weather(rng: Generator, reference: list[RoundMeasure]) -> None:
     since = [measure(rng, 8), measure(rng, 9), measure(rng, 10, rate=0.8)]
     assert outcomes(judge(case(reference, since)), "label:late") == {Outcome.STABLE}
+
+
+def test_a_budget_for_many_rounds_asks_for_more(
+    rng: Generator, reference: list[RoundMeasure]
+) -> None:
+    policy = DriftPolicy(budget_rounds=50)
+    told = {}
+    for rate in (0.27, 0.4):
+        since = [measure(rng, step, rate=rate) for step in (8, 9, 10)]
+        usual, strict = case(reference, since), replace(case(reference, since), policy=policy)
+        assert outcomes(judge(usual), "label:late") == {Outcome.DRIFT}
+        told[rate] = outcomes(judge(strict), "label:late")
+        assert _detectable(judge(usual)) < _detectable(judge(strict))
+    assert told == {0.27: {Outcome.STABLE}, 0.4: {Outcome.DRIFT}}
+
+
+def _detectable(findings: Sequence[Finding]) -> float:
+    here = (f for f in findings if f.subject == "label:late" and f.scope.kind == "federation")
+    told = next(here).minimum_detectable_effect
+    assert told is not None
+    return told
+
+
+def test_where_nothing_changes_a_budget_lasts_for_its_rounds(rng: Generator) -> None:
+    worlds, rounds, streams = 1_000, 50, 6
+    level = error_budget(DriftPolicy(budget_rounds=rounds), "federation")
+    assert level == 0.001
+    # All of a round's q-values lie over its budget unless the smallest is within it (Simes).
+    p_values = np.sort(rng.random((worlds, rounds, streams)), axis=-1)
+    q_values = (p_values * streams / np.arange(1, streams + 1)).min(axis=-1)
+    alarmed = (q_values <= level).any(axis=1).mean()
+    assert 0.02 < alarmed < 0.05 + 3 * np.sqrt(0.05 * 0.95 / worlds)
+    alone = (q_values <= error_budget(DriftPolicy(), "federation")).any(axis=1).mean()
+    assert alone > 0.85  # a budget for a round is none for fifty
 
 
 def test_a_significant_but_small_shift_is_no_drift(rng: Generator) -> None:

@@ -73,6 +73,15 @@ def test_drift_has_to_persist_where_policy_says_so(story: Story) -> None:
     assert (incident.onset_step, incident.opened_step) == (3, 3)
 
 
+def test_persistence_alone_asks_for_as_many_rounds_in_a_row(story: Story) -> None:
+    story.policy(incidents={"persistence": 3})
+    for step, found in enumerate((verdict(), verdict(), stable(), verdict(), verdict()), 1):
+        story.push(step, found)
+    assert story.incidents() == []
+    story.push(6, verdict())
+    assert story.only_incident().opened_step == 6
+
+
 def test_drift_that_is_too_old_does_not_count(story: Story) -> None:
     story.policy(incidents={"persistence": 2, "window": 2})
     story.push(1, verdict())

@@ -19,7 +19,7 @@ from app.drift.tables import Evaluation, Reference
 from app.federations import service as federations
 from app.federations.roles import Role
 from app.incidents.tables import Incident
-from app.reports import artifacts, building, repository, scheduling, service
+from app.reports import artifacts, building, repository, retention, scheduling, service
 from app.reports.building import Built
 from app.reports.content import Content, Drawn
 from app.reports.errors import RoundNotJudgedError
@@ -250,6 +250,48 @@ def test_a_lost_file_is_built_again(
     assert _asked(database) == 2
 
 
+def test_files_go_after_the_policys_days_and_their_report_stays(
+    api: TestClient, world: World, database: Database, settings: Settings, as_: As
+) -> None:
+    address, now = _address(world, "round"), clock.now()
+    assert api.get(address, headers=as_()).status_code == 202
+    _work_off(database, settings)
+    (report,) = _reports(database)
+    other = settings.reports_dir / "of-another.html"
+    unfinished = settings.reports_dir / "x.part"
+    for file in (other, unfinished):
+        file.write_text(PAGE)
+    assert _forget(database, settings, now + timedelta(days=89)) == 0
+    assert api.get(address, headers=as_()).text == PAGE
+    assert _forget(database, settings, now + timedelta(days=91)) == 1
+    assert list(settings.reports_dir.iterdir()) == [other]
+    assert _forget(database, settings, now + timedelta(days=91)) == 0
+    listed = api.get(f"{HOME}/reports", headers=as_()).json()
+    assert [one["id"] for one in listed] == [str(report.id)]
+    assert api.get(f"{HOME}/reports/{report.id}.html", headers=as_()).status_code == 202
+    _work_off(database, settings)
+    assert api.get(f"{HOME}/reports/{report.id}.html", headers=as_()).text == PAGE
+    with database.read_scope() as session:
+        told = select(AuditEntry.after).where(AuditEntry.action == "report.forget")
+        assert [after["reports"] for after in session.exec(told) if after] == [1]
+
+
+def test_a_policy_may_keep_files_for_ever(
+    api: TestClient, world: World, database: Database, settings: Settings, as_: As
+) -> None:
+    _policy(database, keep_days=None)
+    api.get(_address(world, "round"), headers=as_())
+    _work_off(database, settings)
+    assert _forget(database, settings, clock.now() + timedelta(days=9_000)) == 0
+
+
+def _forget(database: Database, settings: Settings, at: datetime) -> int:
+    with clock.using(lambda: at), database.session_scope() as session:
+        forgotten = retention.forget_files(session, settings.reports_dir)
+        retention.drop_unfinished(settings.reports_dir)
+    return forgotten
+
+
 def test_of_two_who_ask_at_once_both_get_the_one_report(
     world: World, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -321,7 +363,7 @@ def test_a_folder_that_cannot_be_written_to_is_not_a_failed_report(
 # By calendar
 
 
-def _policy(database: Database, **reports: int) -> None:
+def _policy(database: Database, **reports: int | None) -> None:
     with database.session_scope() as session:
         ours = federations.named(session, FEDERATION)
         policy = federations.policy_of(ours).model_dump(mode="json") | {"reports": reports}

@@ -7,6 +7,7 @@ from vigie_client.flower.classic import ClassicVigieMixin
 from vigie_client.flower.outcome import Outcome
 from vigie_client.flower.records import METRIC, attach, to_metric
 from vigie_client.flower.strategies import VigieMixin
+from vigie_client.flower.trainees import trainees_from
 from vigie_client.flower.training import FlowerRunFailed, FlowerTraining
 from vigie_client.flower.watcher import Watcher
 from vigie_client.flower.watching import watch
@@ -22,6 +23,7 @@ __all__ = [
     "Watcher",
     "attach",
     "to_metric",
+    "trainees_from",
     "watch",
     "weights_sha256",
 ]

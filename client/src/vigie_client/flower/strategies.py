@@ -12,6 +12,7 @@ from flwr.serverapp import Grid
 from vigie_client.flower.records import detach
 from vigie_client.flower.tally import Answer, Asked
 from vigie_client.flower.watcher import UNWATCHED, Watcher
+from vigie_client.flower.weighing import WEIGHTED_BY, weighed
 from vigie_client.models import Phase
 from vigie_client.participation import content_bytes
 
@@ -38,8 +39,9 @@ class VigieMixin:
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """Note whom the strategy samples."""
-        messages = list(super().configure_train(server_round, arrays, config, grid))
+        """Note whom the strategy samples, without those that are known not to train."""
+        sampled = super().configure_train(server_round, arrays, config, grid)
+        messages = [one for one in sampled if self.vigie.trains(str(one.metadata.dst_node_id))]
         self._note("fit", server_round, messages, grid)
         return messages
 
@@ -54,9 +56,11 @@ class VigieMixin:
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        """Tell of the round, and aggregate what is the strategy's."""
+        """Tell of the round, and aggregate what is the strategy's, of those that are to train."""
         answered = self._tell("fit", replies)
-        return super().aggregate_train(server_round, answered)
+        key = getattr(self, "weighted_by_key", WEIGHTED_BY)
+        kept = self.vigie.guarded("weigh clients", partial(self._weighed, answered, key), answered)
+        return super().aggregate_train(server_round, kept)
 
     def aggregate_evaluate(
         self, server_round: int, replies: Iterable[Message]
@@ -64,6 +68,12 @@ class VigieMixin:
         """Tell of the round, and aggregate what is the strategy's."""
         answered = self._tell("evaluate", replies)
         return super().aggregate_evaluate(server_round, answered)
+
+    def _weighed(self, answered: list[Message], key: str) -> list[Message]:
+        if self.vigie.trainees.which == "all":
+            return answered
+        weights = [self.vigie.weight_of(_node(one)) for one in answered]
+        return weighed(answered, weights, key)
 
     def _note(self, phase: Phase, number: int, messages: list[Message], grid: Grid) -> None:
         self.vigie.guarded(

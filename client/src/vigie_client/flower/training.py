@@ -42,8 +42,9 @@ class FlowerTraining:
     ``pyproject.toml``; ``num-server-rounds``, ``vigie-request``, ``vigie-base-version`` and
     ``vigie-outcome`` are always given. The plan's hyperparameters are given under their own names;
     ``vigie-warm-start`` where it is another version than the base; ``vigie-cohort`` where a cohort
-    is to train alone, and ``vigie-cohort-weight`` with it where it is to weigh more among all.
-    ``flwr`` is the command.
+    is to train alone, and ``vigie-cohort-weight`` with it where it is to weigh more among all;
+    ``vigie-trainees`` where a cluster of clients is meant: the file from which ``trainees_from``
+    reads whom. ``flwr`` is the command.
 
     Flower starts a run anew each time it is asked to, so it is the request's lease that prevents
     two. A worker that claims the request after another died or lost its lease finds the number of
@@ -99,9 +100,24 @@ class FlowerTraining:
             "vigie-request": request.id,
             "vigie-base-version": request.base_version,
             "vigie-outcome": str(outcome.path.resolve()),
-            **_planned(request),
+            **self._planned(request),
             **self._configure(request),
         }
+
+    def _planned(self, request: RetrainRequest) -> RunConfig:
+        """What of the plan is not as usual: an app that never meets it need not declare it."""
+        config: dict[str, bool | int | float | str] = {}
+        if request.warm_start != request.base_version:
+            config["vigie-warm-start"] = request.warm_start
+        if request.clients.pseudonyms:
+            path = self._folder / f"{request.id}.trainees.json"
+            path.write_text(json.dumps(request.clients.to_json()))
+            config["vigie-trainees"] = str(path.resolve())
+        elif request.clients.cohort is not None:
+            config["vigie-cohort"] = request.clients.cohort
+            if request.clients.which == "weighted":
+                config["vigie-cohort-weight"] = request.clients.weight
+        return config
 
     def _follow(
         self, run: str, request: RetrainRequest, outcome: Outcome, progress: Progress
@@ -157,18 +173,6 @@ def _version(run: str, outcome: Outcome) -> TrainedVersion:
         rounds=made["rounds"],
         artifact_uri=made.get("artifact_uri"),
     )
-
-
-def _planned(request: RetrainRequest) -> RunConfig:
-    """What of the plan is not as usual: an app that never is asked for it need not declare it."""
-    config: dict[str, bool | int | float | str] = {}
-    if request.warm_start != request.base_version:
-        config["vigie-warm-start"] = request.warm_start
-    if request.clients.cohort is not None:
-        config["vigie-cohort"] = request.clients.cohort
-    if request.clients.which == "weighted":
-        config["vigie-cohort-weight"] = request.clients.weight
-    return config
 
 
 def _toml(config: RunConfig) -> str:

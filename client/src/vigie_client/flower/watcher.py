@@ -7,11 +7,12 @@ from typing import Any, Protocol, TypeVar, cast
 
 from vigie_client.flower.outcome import Outcome
 from vigie_client.flower.tally import Answer, Asked, Tally
-from vigie_client.models import Phase
+from vigie_client.models import Phase, Trainees
 
 log = logging.getLogger("vigie_client")
 
 T = TypeVar("T")
+EVERYBODY = Trainees()
 
 
 class Reports(Protocol):
@@ -50,8 +51,10 @@ class Watcher:
 
     ``global_step`` of a round is ``first_step`` plus Flower's round number, since every run counts
     from 1 again. ``run`` is the run's name at Vigie (default: ``flower-`` and Flower's run id).
-    ``outcome`` is told of every round of training that is done. ``more`` are further fields of the
-    envelope, such as ``bin_spec`` or ``retrain_request``.
+    ``outcome`` is told of every round of training that is done. Where ``trainees`` are not all, a
+    strategy of the Message API aggregates training by what they say that each client counts; it
+    asks those no more that do not train, once they are known by a record. ``more`` are further
+    fields of the envelope, such as ``bin_spec`` or ``retrain_request``.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Watcher:
         run: str | None = None,
         parent_version: str | None = None,
         outcome: Outcome | None = None,
+        trainees: Trainees = EVERYBODY,
         **more: Any,  # noqa: ANN401 - the envelope's fields
     ) -> None:
         """Touch nothing yet."""
@@ -72,6 +76,8 @@ class Watcher:
         self._model, self._version = model, version
         self._first_step, self._run, self._more = first_step, run, more
         self._parent_version, self._outcome = parent_version, outcome
+        self.trainees = trainees
+        self._weights: dict[str, float] = {}
         self._pseudonyms: dict[str, str] = {}
         self._open: dict[Phase, Tally] = {}
         self.failures = 0
@@ -102,6 +108,14 @@ class Watcher:
             log.warning("No client attached a record to round %d; it is not told", tally.number)
         else:
             self._report(self._reporter, tally, answers, records)
+
+    def weight_of(self, node: str) -> float:
+        """Return how many times a node counts in training; one that told no name is in no group."""
+        return self._weights.get(node, self.trainees.weight_of(""))
+
+    def trains(self, node: str) -> bool:
+        """Whether a node is to be asked: it trains, or it is not known yet."""
+        return self._weights.get(node, 1.0) > 0
 
     def close(self, timeout: float) -> None:
         """Close the reporter if it was opened here, sending for up to ``timeout`` seconds.
@@ -141,7 +155,9 @@ class Watcher:
     def _learn(self, answers: Iterable[Answer]) -> None:
         for answer in answers:
             if answer.node is not None and answer.record:
-                self._pseudonyms[answer.node] = str(answer.record.get("client"))
+                client = self._pseudonyms[answer.node] = str(answer.record.get("client"))
+                cohorts = answer.record.get("cohorts") or {}
+                self._weights[answer.node] = self.trainees.weight_of(client, cohorts)
 
 
 class _Nowhere:

@@ -24,7 +24,7 @@ from flwr.server.strategy import FedAvg as ClassicFedAvg
 from flwr.serverapp.strategy import FedAvg, FedMedian
 
 import vigie_client
-from vigie_client import Bins, Pseudonyms, Summary
+from vigie_client import Bins, Pseudonyms, Summary, Trainees
 from vigie_client.flower import (
     METRIC,
     VigieMixin,
@@ -126,6 +126,27 @@ def test_a_watched_strategy_makes_the_same_model(kind: type) -> None:
     assert isinstance(strategy, kind)
     assert watched.arrays == bare.arrays
     assert watched.train_metrics_clientapp == bare.train_metrics_clientapp
+
+
+@pytest.mark.parametrize(
+    ("trainees", "made", "asked_again"),
+    [
+        (Trainees(), 1.0, 3),
+        (Trainees("drifted", pseudonyms=frozenset({PSEUDONYM("station-2")})), 2.0, 1),
+        (Trainees("weighted", None, 3.0, frozenset({PSEUDONYM("station-2")})), 1.4, 3),
+        (Trainees("weighted", "region=north", 3.0), 1.0, 3),
+    ],
+)
+def test_training_is_of_those_that_a_request_wants(
+    trainees: Trainees, made: float, asked_again: int
+) -> None:
+    reports = Reports()
+    strategy = watch(FedAvg(), reports, model="stroke", version="3", trainees=trainees)
+    result = played(strategy, InProcessGrid(app(), 3, {}), rounds=2)
+    assert result.arrays["weights"].numpy() == pytest.approx(np.full(2, made))
+    fits = [told["participation"]["sampled"] for told in reports.told if told["phase"] == "fit"]
+    assert fits == [3, asked_again]
+    assert strategy.vigie.failures == 0
 
 
 def test_watching_leaves_the_strategy_that_was_given_alone() -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from vigie_client import LeaseLost, RetrainRequest
-from vigie_client.flower import FlowerRunFailed, FlowerTraining, Outcome
+from vigie_client import LeaseLost, RetrainRequest, Trainees
+from vigie_client.flower import FlowerRunFailed, FlowerTraining, Outcome, trainees_from
 
 FLWR = """
 import json, pathlib, sys
@@ -107,6 +107,23 @@ def test_the_plan_goes_along_as_far_as_it_is_not_as_usual(tmp_path: Path) -> Non
         "vigie-cohort-weight=3.0",
     ):
         assert said in flower.calls[0][4].split()
+
+
+def test_a_cluster_of_clients_goes_along_in_a_file(tmp_path: Path) -> None:
+    flower = Flower(tmp_path, "finished:completed")
+    flower.outcome.finish(SHA, 2)
+    plan = {"rounds": 2, "clients": {"which": "weighted", "cluster": {"clients": 2}, "weight": 2.5}}
+    flower.training(request(plan=plan, trainees=("c_1", "c_2")), flower.progress)
+    told = dict(said.split("=", 1) for said in flower.calls[0][4].split())
+    config: dict[str, str] = {"vigie-trainees": json.loads(told["vigie-trainees"])}
+    assert trainees_from(config) == Trainees("weighted", None, 2.5, frozenset({"c_1", "c_2"}))
+
+
+def test_a_cohort_goes_along_in_the_configuration() -> None:
+    assert trainees_from({"vigie-cohort": ""}) == Trainees()
+    assert trainees_from({"vigie-cohort": "hub=EWR"}) == Trainees("drifted", "hub=EWR")
+    weighted = {"vigie-cohort": "hub=EWR", "vigie-cohort-weight": 3.0}
+    assert trainees_from(weighted) == Trainees("weighted", "hub=EWR", 3.0)
 
 
 def test_a_request_whose_worker_died_has_its_run_followed(tmp_path: Path) -> None:
