@@ -122,7 +122,7 @@ def test_a_cluster_of_clients_goes_along_in_a_file(tmp_path: Path) -> None:
 def test_a_cohort_goes_along_in_the_configuration() -> None:
     assert trainees_from({"vigie-cohort": ""}) == Trainees()
     assert trainees_from({"vigie-cohort": "hub=EWR"}) == Trainees("drifted", "hub=EWR")
-    weighted = {"vigie-cohort": "hub=EWR", "vigie-cohort-weight": 3.0}
+    weighted: dict[str, str | float] = {"vigie-cohort": "hub=EWR", "vigie-cohort-weight": 3.0}
     assert trainees_from(weighted) == Trainees("weighted", "hub=EWR", 3.0)
 
 
