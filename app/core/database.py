@@ -96,13 +96,16 @@ class Pool:
 
 
 class Database:
-    """An engine and the two ways to use it: one that writes, one that only reads."""
+    """An engine and the ways to use it: to write, to read, and to ask a single query."""
 
     def __init__(self, url: str, pool: Pool | None = None) -> None:
         self.url = url
         self.engine = _make_engine(url, pool or Pool())
         self.after_commit: list[Callable[[Session], None]] = []
         self._readers = self.engine.execution_options(vigie_reads=True)
+        self._askers = self._readers
+        if self.engine.dialect.name == "postgresql":
+            self._askers = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def session_scope(self) -> Iterator[Session]:
@@ -120,6 +123,12 @@ class Database:
     def read_scope(self) -> Iterator[Session]:
         """One transaction that only reads: on SQLite it waits for no writer."""
         with Session(self._readers, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def query_scope(self) -> Iterator[Session]:
+        """One query: PostgreSQL is asked once, where a transaction would ask it three times."""
+        with Session(self._askers, expire_on_commit=False) as session, session.begin():
             yield session
 
     def dispose(self) -> None:

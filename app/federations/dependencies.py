@@ -86,7 +86,7 @@ def in_federation(
     # All in one dependency: each of its own has its parameters looked up, and may change threads.
     def authorise(request: Request, federation: Slug, credentials: Credentials) -> Access:
         text, secret_key = credentials.credentials, settings_of(request).secret_key
-        with database_of(request).read_scope() as session:
+        with database_of(request).query_scope() as session:
             caller, found = service.authenticate_in(session, federation, text, secret_key)
         context.note("federation", found.name)
         demand(caller, permission)

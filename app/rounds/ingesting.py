@@ -346,7 +346,7 @@ def _round(federation: Federation, push: Push, envelope: Envelope, receipt: Rece
         quarantined=receipt.quarantined,
         state="receiving",
         received_at=receipt.received_at,
-        closes_at=chunks.deadline(federation),
+        closes_at=None if push.chunk is None else chunks.deadline(federation),
     )
     _tell_anew(round_, envelope)
     return round_

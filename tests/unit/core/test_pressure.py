@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlmodel import func, select
 
 from app.core import pressure
 from app.core.database import Database
+from app.core.pressure import Pressure
 from app.core.settings import Settings
 from app.federations.roles import Role
 from app.federations.tables import Federation
@@ -61,6 +63,15 @@ def test_a_key_beyond_its_rate_waits(pushing: Callable[..., Push], database: Dat
     assert refusal.json()["type"] == "urn:vigie:problem:too_many_pushes"
     assert 1 <= int(refusal.headers["Retry-After"]) <= 3600
     assert rounds(database) == 2
+
+
+def test_a_hit_starts_no_thread(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library would start one to sweep, which takes a hundred times as long as the hit."""
+    counts = Pressure(settings)
+    counts._hit("key")
+    monkeypatch.setattr(Thread, "start", lambda _thread: pytest.fail("A thread was started."))
+    counts._limiter.storage.timer.join()
+    counts._hit("key")
 
 
 def test_a_backlog_puts_pushes_off(pushing: Callable[..., Push], database: Database) -> None:
