@@ -13,11 +13,11 @@ from app.core import logging, tracing
 from app.core.settings import Settings
 from app.core.settings import settings as read_settings
 from workers.queues import EVALUATION, IN_ORDER, ROUTES
-from workers.schedule import beat_schedule
+from workers.schedule import SWEEP, beat_schedule
 
 # A publish to a stopped Redis would otherwise block for most of a minute.
 SOCKET_SECONDS = 2
-POLLING_SECONDS = 0.1
+POLLING_SECONDS = 0.02
 FILE_BROKER = "workers.file_broker:Transport"
 # A line for every sweep would bury all others.
 CHATTY = ("celery.beat", "celery.app.trace", "celery.worker.strategy")
@@ -87,3 +87,8 @@ def _trace(**_signal: object) -> None:
 
 
 app = create_celery(read_settings())
+
+
+def ask_for_sweep() -> None:
+    """Have a worker look for what is due, now; worth nothing once beat has asked for the next."""
+    app.send_task(SWEEP, expires=2 * read_settings().sweep_seconds + 1)

@@ -54,7 +54,7 @@ def api() -> None:
 
     config = settings()
     serving = uvicorn.Config(
-        "app.main:create_app",
+        "workers.api:create_app",
         factory=True,
         host=config.host,
         port=config.port,

@@ -1,6 +1,6 @@
 """The database: engine, column types, and the one owner of transactions."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -101,16 +101,20 @@ class Database:
     def __init__(self, url: str, pool: Pool | None = None) -> None:
         self.url = url
         self.engine = _make_engine(url, pool or Pool())
+        self.after_commit: list[Callable[[Session], None]] = []
         self._readers = self.engine.execution_options(vigie_reads=True)
 
     @contextmanager
     def session_scope(self) -> Iterator[Session]:
         """One transaction: committed when the block ends, rolled back when it raises.
 
-        Nothing else in the service commits.
+        Nothing else in the service commits. Whoever is in `after_commit` is told, and neither
+        raises nor waits.
         """
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
+        for tell in self.after_commit:
+            tell(session)
 
     @contextmanager
     def read_scope(self) -> Iterator[Session]:

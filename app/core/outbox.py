@@ -27,6 +27,7 @@ MAX_RESEND_SECONDS = 600.0
 MAX_IN_FLIGHT = 1000
 MESSAGING = "vigie_outbox"  # what OpenTelemetry calls a messaging system
 CLAIMING = "outbox.claim_due"
+_ASKED = "work asked for"
 
 log = structlog.get_logger(__name__)
 
@@ -98,6 +99,12 @@ def enqueue(
         before = _context_of(session, task, subject) if as_before else None
         row.context = before or {**context.carried(), **tracing.carried()}
         insert_once(session, row)
+    session.info[_ASKED] = True
+
+
+def asked(session: Session) -> bool:
+    """Whether work was asked for in this session."""
+    return _ASKED in session.info
 
 
 def attributes(operation: str, task: str, row_id: UUID) -> dict[str, str]:
