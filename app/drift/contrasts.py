@@ -14,7 +14,7 @@ import numpy as np
 from app.drift.client_findings import Answers, ClientFindings, Codes, Missing
 from app.drift.findings import RATIO, Case
 from app.drift.known import Places
-from app.drift.measurements import Binned, Floats, RoundMeasure
+from app.drift.measurements import Floats, RoundMeasure
 from detectors import Histogram, median_shifts
 
 CONTRAST = "contrast"
@@ -44,10 +44,8 @@ def _judged(
     after, told_after = contrasts_of(case.latest, case.places_after, subject, clients)
     alpha = case.policy.false_discovery_rate
     found = median_shifts(before[:, known], after[:, known], alpha=alpha)
-    own = median_shifts(told_before[:, known], told_after[:, known], alpha=alpha)
-    moved = (own.effects * found.effects > 0) & (
-        np.abs(own.effects) >= LEAST_OWN * np.abs(found.effects)
-    )
+    own = median_shifts(told_before[:, known], told_after[:, known]).effects
+    moved = (own * found.effects > 0) & (np.abs(own) >= LEAST_OWN * np.abs(found.effects))
     few = np.mean(np.abs(found.effects) >= effect) <= MOST_APART
     return ClientFindings.undecided(
         subject,
@@ -97,11 +95,7 @@ def _values(measure: RoundMeasure, subject: str) -> Floats | None:
     binned = measure.histograms.get(subject)
     if binned is None:
         return measure.rates.get(subject)
-    if binned.categorical:
-        return None
-    totals = np.where(binned.told, binned.counts.sum(axis=1), np.nan)
-    means: Floats = (binned.counts * _middles(binned)).sum(axis=1) / totals
-    return means
+    return None if binned.categorical else binned.means
 
 
 def _spread(case: Case, subject: str) -> float:
@@ -116,8 +110,3 @@ def _spread(case: Case, subject: str) -> float:
     alike = (one.counts for one in told if np.array_equal(one.edges, newest.edges))
     counts = np.concatenate(list(alike)).sum(axis=0)
     return Histogram(newest.edges, counts, noise_sd=newest.noise_sd).sd
-
-
-def _middles(binned: Binned) -> Floats:
-    middles: Floats = (binned.edges[1:] + binned.edges[:-1]) / 2
-    return middles

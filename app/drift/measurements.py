@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import sqrt
 from typing import Any
 from uuid import UUID
@@ -50,6 +51,14 @@ class Binned:
     def nbytes(self) -> int:
         """The memory that it takes, roughly."""
         return self.counts.nbytes + self.told.nbytes
+
+    @cached_property
+    def means(self) -> Floats:
+        """Each client's mean, from the middles of ordered bins; NaN for one that did not tell."""
+        middles = (self.edges[1:] + self.edges[:-1]) / 2
+        totals = np.where(self.told, self.counts.sum(axis=1), np.nan)
+        means: Floats = (self.counts * middles).sum(axis=1) / totals
+        return means
 
 
 @dataclass(frozen=True, eq=False)

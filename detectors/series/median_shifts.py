@@ -7,7 +7,7 @@ its logarithm is tabulated once for each pair of numbers, as a Chebyshev interpo
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.polynomial import Chebyshev
@@ -39,16 +39,24 @@ class MedianShifts:
     `statistics`, `p_values`, `effects` and `minimum_detectable_effects` are those of a
     `TwoSampleResult`; `n_reference` and `n_current` the rounds that were compared. `why` (int8) is
     an `Unjudged`: where it is not 0 nothing was tested, and the answer is statistic 0, p-value 1,
-    effect 0 and an infinite minimum detectable effect.
+    effect 0 and an infinite minimum detectable effect. P-values are worked out when first asked.
     """
 
     statistics: FloatArray
-    p_values: FloatArray
     effects: FloatArray
     minimum_detectable_effects: FloatArray
     why: NDArray[np.int8]
     n_reference: NDArray[np.intp]
     n_current: NDArray[np.intp]
+
+    @cached_property
+    def p_values(self) -> FloatArray:
+        """P(a median as far off where nothing changed) (K,)."""
+        p_values = np.ones(self.why.size)
+        fine = self.why == Unjudged.FINE
+        for at, rounds, count in _alike(fine, self.n_reference, self.n_current):
+            p_values[at] = _p_values(rounds, count)(np.abs(self.statistics[at]))
+        return p_values
 
 
 def median_shifts(
@@ -77,13 +85,11 @@ def median_shifts(
     fine = why == Unjudged.FINE
     effects = np.where(fine, medians - means, 0.0)
     statistics = effects / np.where(fine, sds, 1.0)
-    p_values, detectable = np.ones(fine.size), np.full(fine.size, np.inf)
+    detectable = np.full(fine.size, np.inf)
     for at, rounds, count in _alike(fine, n_reference, n_latest):
-        p_values[at] = _p_values(rounds, count)(np.abs(statistics[at]))
         detectable[at] = sds[at] * detectable_median(rounds, count, alpha, power)
-    return MedianShifts(
-        statistics, p_values, effects, detectable, why, n_reference, np.where(fine, n_latest, 0)
-    )
+    n_current = np.where(fine, n_latest, 0)
+    return MedianShifts(statistics, effects, detectable, why, n_reference, n_current)
 
 
 def _told(values: ArrayLike, name: str) -> FloatArray:
@@ -139,11 +145,10 @@ def _alike(
     fine: NDArray[np.bool_], n_reference: NDArray[np.intp], n_latest: NDArray[np.intp]
 ) -> Iterator[tuple[NDArray[np.intp], int, int]]:
     """Yield the judged streams that share their numbers of rounds, with these numbers."""
-    numbers = np.stack((n_reference, n_latest), axis=1)[fine]
-    places = np.flatnonzero(fine)
-    kinds, kind = np.unique(numbers, axis=0, return_inverse=True)
-    for number, (rounds, latest) in enumerate(kinds.tolist()):
-        yield places[kind.ravel() == number], rounds, latest
+    places, beyond = np.flatnonzero(fine), int(n_latest.max(initial=0)) + 1
+    numbers = n_reference[fine] * beyond + n_latest[fine]  # one for two, which is sorted faster
+    for number in np.unique(numbers).tolist():
+        yield places[numbers == number], *divmod(number, beyond)
 
 
 @lru_cache(maxsize=256)

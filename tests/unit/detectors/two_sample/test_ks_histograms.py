@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ from detectors.errors import (
     OutOfRangeError,
     ShapeError,
 )
+from detectors.kernels.kolmogorov import mean_tails
 from detectors.two_sample.ks_histograms import ks_histograms
 
 
@@ -40,6 +42,19 @@ def test_the_kernel_agrees_with_numpy(bins: int, pairs: int, seed: int) -> None:
     assert found.statistics == pytest.approx(in_numpy(reference, current), rel=1e-9, abs=1e-15)
     assert np.array_equal(found.n_reference, reference.sum(axis=0))
     assert np.array_equal(found.n_current, current.sum(axis=0))
+
+
+@settings(max_examples=40, deadline=None)
+@given(pairs=st.integers(1, 30), seed=st.integers(0, 2**20))
+def test_mean_tails_are_those_of_kolmogorov(pairs: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    gaps, values = rng.uniform(0, 4, pairs), rng.gamma(2.0, 0.5, (pairs, 25))
+    gaps[0], values[0, 0] = 0.0, np.inf
+    weights = rng.dirichlet(np.ones(25))
+    tails = np.empty(pairs)
+    mean_tails(gaps, values, weights, tails)
+    expected = scipy.special.kolmogorov(gaps[:, np.newaxis] / np.sqrt(values)) @ weights
+    assert tails == pytest.approx(np.minimum(expected, 1.0), rel=1e-13)
 
 
 def test_each_pair_is_judged_as_it_would_be_alone() -> None:
