@@ -11,7 +11,7 @@ import numpy as np
 from app.drift.measurements import Floats
 from app.drift.streams import Moved
 from app.drift.watching import CLIP, Chosen
-from detectors import Signal, block_class
+from detectors import Signal, create_block
 
 SHIFTS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, CLIP)  # in standard deviations of the reference
 ROUNDS = 20
@@ -27,16 +27,14 @@ def smallest_shifts(moved: Moved) -> dict[str, Floats]:
 
 
 def _of(moved: Moved, chosen: Chosen) -> Floats:
-    stands = moved.watch.blocks[chosen.key].snapshot()
-    smallest = np.full(len(chosen.streams), np.nan)
-    for shift in SHIFTS:
-        unknown = np.isnan(smallest) & chosen.streams
-        if not unknown.any():
-            break
-        block = block_class(chosen.detector).restore(stands)
-        values = np.full(len(smallest), shift)
-        alarmed = np.zeros(len(smallest), dtype=np.bool_)
-        for _ in range(ROUNDS):
-            alarmed |= (block.update(values, unknown) & Signal.DRIFT) > 0
-        smallest[unknown & alarmed] = shift
-    return smallest
+    """Of one detector: all shifts are tried side by side, each on streams of its own."""
+    stands, streams = moved.watch.blocks[chosen.key], len(chosen.streams)
+    tried = create_block(chosen.detector, 0, **chosen.parameters)
+    for _ in SHIFTS:
+        tried.merge(stands)
+    values = np.tile(np.repeat(SHIFTS, streams), (ROUNDS, 1))
+    watched = np.tile(chosen.streams, (ROUNDS, len(SHIFTS)))
+    alarms = (tried.run(values, watched) & Signal.DRIFT) > 0
+    alarmed = alarms.any(axis=0).reshape(len(SHIFTS), streams)
+    smallest = np.array(SHIFTS)[alarmed.argmax(axis=0)]
+    return np.where(alarmed.any(axis=0), smallest, np.nan)

@@ -24,9 +24,9 @@ def resume(
 ) -> Case:
     """A case with who joined before its round, having caught up with rounds that were missed."""
     stored, missed = streams.stored(session, reference, JOINED, round_)
-    case = replace(case, joined=NOBODY if stored is None else Joined.unpack(stored))
+    case = _with(case, NOBODY if stored is None else Joined.unpack(stored))
     for measure in measuring.measure(session, federation, missed, round_.version):
-        case = replace(case, joined=link(case, measure))
+        case = _with(case, link(case, measure))
     return case
 
 
@@ -62,6 +62,13 @@ def link(case: Case, measure: RoundMeasure) -> Joined:
         else:
             shares[subject] = (measure.histograms[subject].edges, linked)
     return _bounded(replace(grown, rates=rates, shares=shares))
+
+
+def _with(case: Case, joined: Joined) -> Case:
+    """The case with these newcomers; without any it stays, and keeps what was worked out."""
+    if not len(joined.clients) and not len(case.joined.clients):
+        return case
+    return replace(case, joined=joined)
 
 
 def _young(joined: Joined, most: int) -> Pseudonyms:

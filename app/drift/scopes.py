@@ -54,12 +54,11 @@ def scopes_of(known: Known, current: RoundMeasure, min_cohort_size: int) -> list
 
 def tags_by_client(measure: RoundMeasure, rows: NDArray[np.intp]) -> dict[str, dict[str, str]]:
     """The cohort tags of the clients in these rows."""
-    told: dict[str, dict[str, str]] = {}
-    tags = {tag: values.tolist() for tag, values in measure.tags.items()}
-    for row in rows.tolist():
-        of_client = {tag: values[row] for tag, values in tags.items() if values[row]}
-        told[measure.clients[row].decode()] = of_client
-    return told
+    columns = [(tag, values[rows].tolist()) for tag, values in measure.tags.items()]
+    return {
+        client.decode(): {tag: values[at] for tag, values in columns if values[at]}
+        for at, client in enumerate(measure.clients[rows].tolist())
+    }
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from app.drift.explaining.movements import Movement
 from app.drift.explaining.schemas import ClientShare, CohortShare, FeatureShare
 from app.drift.findings import Case, Finding
 from app.drift.measurements import FEATURE, SKEW
-from app.drift.scopes import Scope
+from app.drift.scopes import Scope, tags_by_client
 from app.federations.policy.kinds import kind_of
 from app.rounds import disclosure
 from detectors import Outcome
@@ -64,6 +64,8 @@ def shown_cohorts(
     movement: Movement, tags: dict[str, dict[str, str]], least: int
 ) -> dict[str, set[str]]:
     """The cohorts of these clients that may be shown, with who is in them."""
+    if not tags:
+        return {}
     names = [client.decode() for client in movement.clients]
     groups = disclosure.scopes_of({name: tags.get(name, {}) for name in names})
     shown = disclosure.shown(groups, least)
@@ -94,14 +96,11 @@ def drifting_inputs(findings: Iterable[Finding], scope: Scope) -> Iterator[Findi
 
 
 def tags_lately(case: Case) -> dict[str, dict[str, str]]:
-    """The cohort tags of the clients of the newest rounds, each as it told them last."""
+    """The cohort tags of the clients of the newest rounds, each as it told them last, if any."""
     told: dict[str, dict[str, str]] = {}
     for measure in case.latest:
-        for row, client in enumerate(measure.clients.tolist()):
-            told[client.decode()] = {
-                tag: str(values[row]) for tag, values in measure.tags.items() if values[row]
-            }
-    return told
+        told |= tags_by_client(measure, np.arange(len(measure.clients)))
+    return {client: tags for client, tags in told.items() if tags}
 
 
 def _rest(shares: Sequence[CohortShare]) -> Iterator[CohortShare]:
