@@ -4,38 +4,33 @@ The bulk tests take counts as exact. Where noise was declared, its variance is a
 gap, as if all of it fell where the noise is largest: p-values are then at most too large.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.special
-from numpy.typing import NDArray
 
+from app.drift.baselines import Stack, stacked
 from app.drift.client_findings import Answers, ClientFindings, Codes, Missing
 from app.drift.findings import Case
 from app.drift.known import Places
-from app.drift.measurements import Binned, Floats, Mask, RoundMeasure
-from detectors import RoundVariations, energy_categories, estimate_variations, ks_histograms
+from app.drift.measurements import Binned, Floats, Mask
+from detectors import RoundVariations, energy_categories, ks_histograms
 
 POWER = 0.8
 LEAST_ROUNDS = 2  # that tell how rounds vary
-Stack = NDArray[np.float64]  # counts by round, client and bin
 
 
 @dataclass(frozen=True, eq=False)
 class _Sides:
     """A subject's counts of K clients on both sides, and the noise on each of them."""
 
-    before: Stack
+    pooled: Floats  # (clients, bins), of all the reference's rounds
+    variations: RoundVariations
+    rounds: int
     after: Stack
     told: Mask  # (newest rounds, clients)
     noise_sd: float
-
-    @property
-    def pooled(self) -> Floats:
-        """The reference's rounds together, (clients, bins)."""
-        counts: Floats = self.before.sum(axis=0)
-        return counts
 
 
 def judge_distribution(
@@ -56,11 +51,8 @@ def judge_distribution(
         answers = Answers(nothing, nothing, nothing, nothing)
         lacking = np.where(missing > 0, missing, Missing.OTHER_BINS).astype(np.int8)
     else:
-        variations = estimate_variations(np.maximum(sides.before, 0.0), now.categorical)
-        lacking = _lacking(sides, variations, missing)
-        answers = _middle_round(
-            sides, variations, now.categorical, case.policy.false_discovery_rate
-        )
+        lacking = _lacking(sides, missing)
+        answers = _middle_round(sides, now.categorical, case.policy.false_discovery_rate)
     yield ClientFindings.undecided(
         subject, detector, judged.unit, judged.effect, clients, answers, lacking
     )
@@ -68,40 +60,30 @@ def judge_distribution(
 
 def _sides(case: Case, subject: str, known: Places, now: Binned) -> _Sides | None:
     """Both sides' counts; None where they were not counted on the same bins."""
+    usual = case.baseline.usual(subject, now)
     size = len(case.known.clients)
-    before = _stack(case.reference, case.places_before, subject, size, now)
-    after = _stack(case.latest, case.places_after, subject, size, now)
-    if before is None or after is None:
+    after = stacked(case.latest, case.places_after, subject, size, now)
+    if usual is None or after is None:
         return None
-    told = after[:, known].sum(axis=2) > 0
-    return _Sides(before[:, known], after[:, known], told, now.noise_sd)
+    return _Sides(
+        pooled=usual.pooled[known],
+        variations=usual.variations.of(known),
+        rounds=len(case.reference),
+        after=after[:, known],
+        told=after[:, known].sum(axis=2) > 0,
+        noise_sd=now.noise_sd,
+    )
 
 
-def _stack(
-    rounds: Sequence[RoundMeasure], places: Sequence[Places], subject: str, size: int, like: Binned
-) -> Stack | None:
-    counts = np.zeros((len(rounds), size, like.counts.shape[1]))
-    for layer, measure, at in zip(counts, rounds, places, strict=True):
-        binned = measure.histograms.get(subject)
-        if binned is None:
-            continue
-        if not np.array_equal(binned.edges, like.edges):
-            return None
-        layer[at[at >= 0]] = binned.counts[at >= 0]
-    return counts
-
-
-def _lacking(sides: _Sides, variations: RoundVariations, missing: Codes) -> Codes:
-    few = (variations.rounds < LEAST_ROUNDS) | (sides.pooled.sum(axis=1) <= 0)
+def _lacking(sides: _Sides, missing: Codes) -> Codes:
+    few = (sides.variations.rounds < LEAST_ROUNDS) | (sides.pooled.sum(axis=1) <= 0)
     lacking = np.where(few, Missing.FEW_REFERENCE_ROUNDS, Missing.NOTHING)
     lacking = np.where(sides.told.any(axis=0), lacking, Missing.NOT_TOLD_LATELY)
     codes: Codes = np.where(missing > 0, missing, lacking).astype(np.int8)
     return codes
 
 
-def _middle_round(
-    sides: _Sides, variations: RoundVariations, categorical: bool, alpha: float
-) -> Answers:
+def _middle_round(sides: _Sides, categorical: bool, alpha: float) -> Answers:
     """The answer for the middle one, by effect, of each client's newest rounds."""
     reference = _counted(sides.pooled)
     unordered = (
@@ -112,7 +94,7 @@ def _middle_round(
     order = np.argsort(np.where(sides.told, apart, np.inf), axis=0, kind="stable")
     row = np.take_along_axis(order, place[np.newaxis], axis=0)[0]
     middle = _counted(sides.after[row, np.arange(row.size)])
-    return _tested(sides, reference, middle, variations, categorical, alpha)
+    return _tested(sides, reference, middle, categorical, alpha)
 
 
 def _apart(reference: Floats, current: Floats, categorical: bool) -> Floats:
@@ -125,31 +107,24 @@ def _apart(reference: Floats, current: Floats, categorical: bool) -> Floats:
 
 
 def _tested(
-    sides: _Sides,
-    reference: Floats,
-    current: Floats,
-    variations: RoundVariations,
-    categorical: bool,
-    alpha: float,
+    sides: _Sides, reference: Floats, current: Floats, categorical: bool, alpha: float
 ) -> Answers:
     """Each client's test; what it says of clients without counts on a side means nothing."""
     if sides.noise_sd:
-        return _noised(sides, reference, current, variations, alpha)
+        return _noised(sides, reference, current, alpha)
     if categorical:
-        shifts = energy_categories(reference, current, variations=variations, alpha=alpha)
+        shifts = energy_categories(reference, current, variations=sides.variations, alpha=alpha)
         detectable = shifts.minimum_detectable_effects
         return Answers(shifts.statistics, shifts.effects, shifts.p_values, detectable)
     by_bin = (np.ascontiguousarray(side.T) for side in (reference, current))
-    gaps = ks_histograms(*by_bin, variations=variations)
+    gaps = ks_histograms(*by_bin, variations=sides.variations)
     detectable = gaps.minimum_detectable_effects(alpha)
     return Answers(gaps.statistics, gaps.statistics, gaps.p_values, detectable)
 
 
-def _noised(
-    sides: _Sides, reference: Floats, current: Floats, variations: RoundVariations, alpha: float
-) -> Answers:
+def _noised(sides: _Sides, reference: Floats, current: Floats, alpha: float) -> Answers:
     """Kolmogorov-Smirnov on noised counts, in any order of categories."""
-    values, weights = variations.spread(current.sum(axis=1))
+    values, weights = sides.variations.spread(current.sum(axis=1))
     values = values + _noise(sides, reference, current)[:, np.newaxis]
     gaps = _apart(reference, current, categorical=False)
     tails = scipy.special.kolmogorov(gaps[:, np.newaxis] / np.sqrt(values))
@@ -173,6 +148,7 @@ def _counted(counts: Floats) -> Floats:
 def _noise(sides: _Sides, reference: Floats, current: Floats) -> Floats:
     """What declared noise adds to the variance of a gap over F (1 - F), at most."""
     variance = sides.noise_sd**2 * reference.shape[1]
-    rounds = len(sides.before)
-    added: Floats = variance * (rounds / reference.sum(axis=1) ** 2 + 1 / current.sum(axis=1) ** 2)
+    added: Floats = variance * (
+        sides.rounds / reference.sum(axis=1) ** 2 + 1 / current.sum(axis=1) ** 2
+    )
     return added

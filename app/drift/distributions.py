@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 import detectors
+from app.drift.departures import Summary
 from app.drift.findings import Case, Finding
-from app.drift.scopes import Summary
 from app.federations.policy.catalogue import DETECTORS
 from detectors import (
     DetectorError,

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from app.drift.baselines import Baseline, baseline_of
+from app.drift.departures import Summary, summarise
 from app.drift.joining import NOBODY, Joined
 from app.drift.known import Expected, Known, Places
 from app.drift.measurements import (
@@ -21,7 +23,7 @@ from app.drift.measurements import (
     Floats,
     RoundMeasure,
 )
-from app.drift.scopes import Scope, Summary, scopes_of, summarise
+from app.drift.scopes import Scope, scopes_of
 from app.drift.varying import sampling, widening
 from app.federations.policy import DriftPolicy, ResolvedSubject
 from app.federations.policy.kinds import kind_of
@@ -150,14 +152,21 @@ class Case:
         return self.policy.subject(subject)
 
     @cached_property
+    def baseline(self) -> Baseline:
+        """What follows from the reference; of some clients alone it is not used again."""
+        if self.mine is None and not len(self.joined.clients):
+            return baseline_of(tuple(self.reference))
+        return Baseline(self.reference, self.joined)
+
+    @property
     def known(self) -> Known:
         """The reference's clients, and those that joined."""
-        return Known.of(self.reference, self.joined)
+        return self.baseline.known
 
-    @cached_property
+    @property
     def places_before(self) -> list[Places]:
         """Where each reference round's clients stand among the known ones."""
-        return [self.known.places(measure.clients) for measure in self.reference]
+        return self.baseline.places
 
     @cached_property
     def places_after(self) -> list[Places]:
@@ -169,20 +178,15 @@ class Case:
         """The federation and the cohorts that are judged."""
         return scopes_of(self.known, self.current, self.min_cohort_size)
 
-    @cached_property
+    @property
     def expected(self) -> Expected:
         """What each known client says in the reference, or would have said."""
-        found = Expected.of(self.reference, self.places_before, len(self.known.clients))
-        return found.with_joined(self.joined, self.known.places(self.joined.clients))
+        return self.baseline.expected
 
     @cached_property
     def before(self) -> list[Summary]:
         """What each scope said in the reference's rounds, varying as the newest ones would."""
-        pairs = zip(self.reference, self.places_before, strict=True)
-        return [
-            summarise(measure, places, self.scopes, self.expected, self.widening)
-            for measure, places in pairs
-        ]
+        return [one.widened(self.widening) for one in self.baseline.departed(self.scopes)]
 
     @cached_property
     def widening(self) -> Floats:

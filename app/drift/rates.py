@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from app.drift.departures import Summary
 from app.drift.findings import RATIO, Case, Finding
-from app.drift.scopes import Summary
 from app.drift.splitting import Splitting
 from detectors import DetectorError, Outcome, TwoSampleResult, median_shift
 

@@ -14,10 +14,10 @@ from app.drift.client_findings import (
     Missing,
 )
 from app.drift.clients import missing_of, table
+from app.drift.departures import rates_of
 from app.drift.findings import Case, Finding
 from app.drift.foreseeing import BLIND, smallest_shifts
 from app.drift.measurements import Floats, RoundMeasure
-from app.drift.scopes import rates_of
 from app.drift.streams import Moved, Streams
 from app.drift.watching import Chosen
 from app.federations.policy.catalogue import DETECTORS

@@ -35,6 +35,16 @@ class RoundVariations:
         """The variance between rounds over F (1 - F), zero or more, (K,)."""
         return np.asarray(np.maximum(self.variance - self.sampling, 0.0), dtype=np.float64)
 
+    def of(self, subjects: NDArray[np.intp]) -> "RoundVariations":
+        """Return those of these subjects, by their positions."""
+        return RoundVariations(
+            self.rounds[subjects],
+            self.variance[subjects],
+            self.sampling[subjects],
+            self.n[subjects],
+            self.concentration[subjects],
+        )
+
     def spread(self, n_current: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Return plausible variances (K, S) of current rounds of n_current (K,), and weights (S,).
 

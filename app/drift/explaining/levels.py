@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.drift.contrasts import CONTRAST, contrasts_of
+from app.drift.departures import Pooled, Summary, summarise
 from app.drift.explaining.gaussian import gaussian
 from app.drift.findings import Case
 from app.drift.measurements import Floats
-from app.drift.scopes import Pooled, Scope, Summary, summarise
+from app.drift.scopes import Scope
 
 LEAST_ROUNDS = 3  # of the reference
 LEAST_SPREAD = 1e-9

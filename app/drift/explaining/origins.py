@@ -11,10 +11,11 @@ from functools import cached_property
 
 import numpy as np
 
+from app.drift.departures import summarise
 from app.drift.explaining.schemas import Origin
 from app.drift.findings import Case
 from app.drift.measurements import LABEL, Floats, RoundMeasure
-from app.drift.scopes import Scope, summarise
+from app.drift.scopes import Scope
 from app.federations.policy.kinds import kind_of
 from detectors import (
     DetectorError,

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from app.drift.departures import Pooled, Summary
 from app.drift.explaining.levels import series_of
-from app.drift.scopes import Pooled, Summary
 
 EDGES, OTHER_EDGES = np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.5, 2.0])
 
