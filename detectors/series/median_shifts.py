@@ -21,6 +21,7 @@ _DEGREE, _DEGREE_A_ROUND = 200, 14
 _LEAST_P = 1e-290
 _FARTHEST = float(np.arcsinh(1e3))  # by where the p-value of four rounds is no float64 any more
 _LOOKS = 64
+_LEAST_COEFFICIENT = 1e-10  # of log p: what all smaller ones add is below 1e-8
 
 
 class Unjudged(IntEnum):
@@ -166,5 +167,5 @@ def _p_values(rounds: int, latest: int) -> Callable[[FloatArray], FloatArray]:
     within = [median_shift_p(float(c), rounds, latest) > _LEAST_P for c in np.sinh(looks)]
     reach = float(looks[np.flatnonzero(within)[-1]])
     degree = _DEGREE + _DEGREE_A_ROUND * latest
-    table = Chebyshev.interpolate(log_p, degree, domain=[0.0, reach])
+    table = Chebyshev.interpolate(log_p, degree, domain=[0.0, reach]).trim(_LEAST_COEFFICIENT)
     return lambda c: np.minimum(np.exp(table(np.minimum(np.arcsinh(c), reach))), 1.0)
