@@ -17,6 +17,7 @@ from detectors.errors import BadParameterError, NegativeCountError, ShapeError
 # What is bet on: log odds, this far from the claimed ones, either way.
 BETS = np.array([-1.0, -0.5, -0.25, 0.25, 0.5, 1.0])
 POWER = 0.8
+LARGEST_GAIN = 700.0  # of a logarithm, whose exponential and its inverse are numbers still
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,8 @@ def claim_evidence(
     level = fraction(alpha, "alpha")
     costs = np.log1p(claimed[:, np.newaxis] * np.expm1(BETS))
     won = (happened[:, np.newaxis] * BETS - given @ costs) / times[:, np.newaxis]
-    e_values = np.exp(np.minimum(scipy.special.logsumexp(won, axis=1) - np.log(BETS.size), 700.0))
+    gains = scipy.special.logsumexp(won, axis=1) - np.log(BETS.size)
+    e_values = np.exp(np.clip(gains, -LARGEST_GAIN, LARGEST_GAIN))
     expected = given @ claimed
     spread = np.sqrt(times * (given @ (claimed * (1 - claimed))))
     sds = np.sqrt(2 * np.log(BETS.size / level)) + scipy.special.ndtri(POWER)
