@@ -23,12 +23,13 @@ LIMITS = {"cpus", "memory", "pids"}
 TALKS = {
     ("api", "postgres"), ("worker", "postgres"), ("migrate", "postgres"),
     ("grafana-role", "postgres"), ("grafana", "postgres"), ("mlflow", "postgres"),
-    ("worker", "redis"), ("beat", "redis"), ("worker", "mlflow"), ("worker", "alertmanager"),
+    ("api", "redis"), ("worker", "redis"), ("beat", "redis"), ("worker", "mlflow"),
+    ("worker", "alertmanager"),
     ("prometheus", "alertmanager"), ("prometheus", "api"), ("grafana", "prometheus"),
     ("grafana", "alertmanager"),
 }  # fmt: skip
 KEPT_APART = [
-    ("grafana", "redis"), ("grafana", "mlflow"), ("grafana", "worker"), ("api", "redis"),
+    ("grafana", "redis"), ("grafana", "mlflow"), ("grafana", "worker"),
     ("api", "mlflow"), ("prometheus", "postgres"), ("alertmanager", "postgres"),
     ("beat", "postgres"), ("mlflow", "redis"),
 ]  # fmt: skip
