@@ -32,6 +32,8 @@ hypothesis.settings.load_profile("replay")
 
 # Their tests start many processes, and each wants the machine to itself.
 BUSY = ("tests/acceptance/", "tests/frameworks/", "tests/integration/")
+# Begun right after those, so that no process is left alone with one of them at the end.
+LONG = ("tests/unit/openapi/", "tests/unit/rounds/test_order_of_arrival.py")
 
 
 class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
@@ -44,6 +46,13 @@ class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Lanes:
     """Of `-n`: in place of xdist's own groups, which pytest 9.2 does not understand."""
     return Lanes(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first; the rest stays in order."""
+    items.sort(
+        key=lambda item: (not item.nodeid.startswith(BUSY), not item.nodeid.startswith(LONG))
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
