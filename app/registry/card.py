@@ -5,8 +5,8 @@ from datetime import datetime
 from math import sqrt
 from uuid import UUID
 
+import scipy.special
 from pydantic import BaseModel, Field
-from scipy import stats
 from sqlmodel import Session
 
 from app.core import clock
@@ -159,7 +159,7 @@ def _level(name: str, unit: str, values: Sequence[tuple[int, float]]) -> Level:
     half = None
     if count >= LEAST_FOR_AN_INTERVAL:
         spread = sqrt(sum((value - mean) ** 2 for value in numbers) / (count - 1))
-        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * spread / sqrt(count)
+        half = float(scipy.special.stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * spread / sqrt(count)
     return Level(
         name=name,
         unit=unit,

@@ -33,8 +33,9 @@ from tests.servers import free_port
 ALERTS, PER_SECOND = 100, 4
 DRIP_SECONDS, LIMIT_SECONDS = 30.0, 3.0
 MOST_P99_SECONDS = 2.0
+START_SECONDS = 150  # of worker and beat, on a machine that does much else
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_a_healthy_receiver_waits_for_no_other(
     healthy = receivers["healthy"]
     with running_service(environment(settings), tmp_path):
         tell(database, federation, 0, 1)  # wait until the worker is up
-        wait_for("the first alert, both ways", lambda: len(healthy.posts) == 2, 60)
+        wait_for("the first alert, both ways", lambda: len(healthy.posts) >= 2, START_SECONDS)
         tell(database, federation, 1, ALERTS)
         wait_for("every alert", lambda: len(by_webhook(healthy)) >= ALERTS + 1, 60)
         wait_for("every other one", lambda: len(healthy.posts) >= 2 * (ALERTS + 1), 60)

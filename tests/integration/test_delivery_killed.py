@@ -24,9 +24,10 @@ from app.incidents.tables import Notice
 from tests.integration.polling import wait_for
 from tests.integration.receivers import Receiver, answering, opened_incident, receiving
 
-KILLS, ALERTS_A_LIFE, SEED = 6, 15, 20261121
+KILLS, ALERTS_A_LIFE, SEED = 4, 20, 20261121
+START_SECONDS = 150  # of a worker, on a machine that does much else
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_nothing_is_lost_and_little_is_told_twice(
             for number in range(ALERTS_A_LIFE):
                 with database.session_scope() as session:
                     opened_incident(session, federation, life * ALERTS_A_LIFE + number)
-            wait_for("a delivery of this life", lambda: len(receiver.posts) > before, 60)  # noqa: B023
+            wait_for("a delivery of this life", lambda: len(receiver.posts) > before, START_SECONDS)  # noqa: B023
             if life < KILLS:
                 time.sleep(chance.uniform(0, 0.3))
                 worker.send_signal(signal.SIGKILL)
