@@ -32,7 +32,9 @@ from tests.servers import free_port
 
 ALERTS, PER_SECOND = 100, 4
 DRIP_SECONDS, LIMIT_SECONDS = 30.0, 3.0
-MOST_P99_SECONDS = 2.0
+# Alone on a machine it is half a second, and printed. Were receivers to share a lane, the slow ones
+# would hold it for minutes; this much other processes may take.
+MOST_P99_SECONDS = 15.0
 START_SECONDS = 150  # of worker and beat, on a machine that does much else
 
 pytestmark = pytest.mark.timeout(400)
