@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,18 +21,27 @@ class Crash(BaseException):
 
 
 @contextmanager
-def crash_at(operation: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """End the process before its file operation of that number; count how many there were."""
-    seen = [0]
+def crash_at(operation: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """End the process before its file operation of that number; count how many there were.
+
+    What other threads do, and what is collected meanwhile, such as a temporary folder of another
+    test, is none of the spool's.
+    """
+    seen, own = [0], threading.get_ident()
+
+    def of_the_spool(file: int | Path) -> bool:
+        inside = isinstance(file, int) or Path(file).is_relative_to(folder)
+        return inside and threading.get_ident() == own
 
     def crashing(owner: object, name: str) -> None:
         real: Callable[..., object] = getattr(owner, name)
 
-        def called(*arguments: object, **options: object) -> object:
-            if seen[0] == operation:
-                raise Crash
-            seen[0] += 1
-            return real(*arguments, **options)
+        def called(file: int | Path, *arguments: object, **options: object) -> object:
+            if of_the_spool(file):
+                if seen[0] == operation:
+                    raise Crash
+                seen[0] += 1
+            return real(file, *arguments, **options)
 
         patched.setattr(owner, name, called)
 
@@ -72,7 +82,7 @@ def live(spool: Spool, taken: list[bytes], sent: list[bytes]) -> None:
 
 def operations(folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     spool = opened(folder)
-    with crash_at(-1, monkeypatch) as seen:
+    with crash_at(-1, folder, monkeypatch) as seen:
         live(spool, [], [])
     spool.close()
     return seen[0]
@@ -86,7 +96,7 @@ def test_at_every_operation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         taken: list[bytes] = []
         sent: list[bytes] = []
         spool = opened(folder)
-        with crash_at(operation, monkeypatch), pytest.raises(Crash):
+        with crash_at(operation, folder, monkeypatch), pytest.raises(Crash):
             live(spool, taken, sent)
         spool.close()  # as the system does when a process ends
         later = opened(folder)
