@@ -18,6 +18,7 @@ from detectors import (
     ks_histograms,
     ks_many,
     ks_samples,
+    median_shifts,
     wasserstein_samples,
 )
 from detectors.arrays import Counts
@@ -43,6 +44,7 @@ def _calls() -> Mapping[str, Callable[[], object]]:
         "ks_many": lambda: ks_many(values, values[np.newaxis]),
         **{f"ks_histograms, {kind}": _histograms(counts.astype(kind)) for kind in KINDS},
         "compare_columns": lambda: compare_columns(rows, rows),
+        "median_shifts": lambda: median_shifts(rows, rows[:3]).p_values,
         "wasserstein_samples": lambda: wasserstein_samples(values, values),
         "energy_samples": lambda: energy_samples(values, values),
         "energy_multivariate": lambda: energy_multivariate(rows, rows),
@@ -55,7 +57,12 @@ def _calls() -> Mapping[str, Callable[[], object]]:
 
 def _histograms(counts: Counts) -> Callable[[], object]:
     variations = estimate_variations(np.ones((2, counts.shape[1], 2)))
-    return lambda: ks_histograms(counts, counts, variations=variations).p_values
+
+    def call() -> object:
+        gaps = ks_histograms(counts, counts, variations=variations)
+        return gaps.p_values, gaps.minimum_detectable_effects()
+
+    return call
 
 
 def _merged(counts: Counts) -> Callable[[], object]:

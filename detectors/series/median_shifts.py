@@ -168,4 +168,16 @@ def _p_values(rounds: int, latest: int) -> Callable[[FloatArray], FloatArray]:
     reach = float(looks[np.flatnonzero(within)[-1]])
     degree = _DEGREE + _DEGREE_A_ROUND * latest
     table = Chebyshev.interpolate(log_p, degree, domain=[0.0, reach]).trim(_LEAST_COEFFICIENT)
-    return lambda c: np.minimum(np.exp(table(np.minimum(np.arcsinh(c), reach))), 1.0)
+    return lambda c: np.minimum(np.exp(_at(table, np.minimum(np.arcsinh(c), reach))), 1.0)
+
+
+def _at(table: Chebyshev, places: FloatArray) -> FloatArray:
+    """Return what the table says at very many places."""
+    from detectors.kernels.chebyshev import (  # noqa: PLC0415 - numba, only where it is used
+        series,
+    )
+
+    offset, scale = table.mapparms()
+    values = np.empty_like(places)
+    series(offset + scale * places, table.coef, values)
+    return values

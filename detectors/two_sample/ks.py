@@ -79,9 +79,18 @@ def minimum_detectable_gap(spread: float, alpha: float, power: float) -> float:
 
 def kolmogorov_tail(gap: float | FloatArray, spread: FloatArray) -> FloatArray:
     """P(D >= gap) at effective size 1 / spread: Kolmogorov's limit as Stephens (1970) corrects."""
-    root = np.sqrt(1 / spread)
-    scaled = (root + 0.12 + 0.11 / root) * np.maximum(gap, 0.0)
+    scaled = _stephens(spread) * np.maximum(gap, 0.0)
     return np.asarray(scipy.special.kolmogorov(scaled), dtype=np.float64)
+
+
+def kolmogorov_critical(alpha: float, spread: FloatArray) -> FloatArray:
+    """The gap that `kolmogorov_tail` is alpha of."""
+    return np.asarray(scipy.special.kolmogi(alpha) / _stephens(spread), dtype=np.float64)
+
+
+def _stephens(spread: FloatArray) -> FloatArray:
+    root = np.sqrt(1 / spread)
+    return np.asarray(root + 0.12 + 0.11 / root, dtype=np.float64)
 
 
 def _result(

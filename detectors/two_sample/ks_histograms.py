@@ -11,11 +11,10 @@ from detectors.arrays import Counts, FloatArray, finite, fraction
 from detectors.errors import EmptySampleError, NegativeCountError, ShapeError
 from detectors.histogram import LEAST_TOTAL
 from detectors.series.round_variations import RoundVariations
-from detectors.two_sample.ks import kolmogorov_tail
+from detectors.two_sample.ks import kolmogorov_critical, kolmogorov_tail
 
 LEAST_BINS = 2
 LEAST_PAIRS = 8_192  # fewer are not worth a thread
-_STEPS, _FURTHER, _LEAST_TAIL = 4, 1.1, 1e-300  # to 1e-9 of a p-value of 5%, 1% of one of 1e-6
 _COMPARED = (np.float64, np.int64, np.int32)  # as they are; others are converted
 
 
@@ -75,15 +74,15 @@ class BinnedGaps:
         return tails
 
     def _critical(self, alpha: float, scale: FloatArray) -> FloatArray:
-        """Return the gaps whose p-value is alpha: secants of its logarithm, which hardly bends."""
-        before = scale * scipy.special.kolmogi(alpha)
-        high = np.log(np.maximum(self._tail(before), _LEAST_TAIL) / alpha)
-        gaps = before * _FURTHER
-        for _ in range(_STEPS):
-            now = np.log(np.maximum(self._tail(gaps), _LEAST_TAIL) / alpha)
-            run, fall = gaps - before, high - now  # both 0 where it has arrived
-            step = now * run / np.where(fall == 0, 1.0, fall)
-            before, high, gaps = gaps, now, gaps + step
+        """Return the gaps whose p-value is alpha."""
+        if self.spread is None:
+            return kolmogorov_critical(alpha, self._mean_spread)
+        from detectors.kernels.kolmogorov import (  # noqa: PLC0415 - numba, as below
+            mean_criticals,
+        )
+
+        gaps: FloatArray = scale * scipy.special.kolmogi(alpha)
+        mean_criticals(alpha, *self.spread, gaps)
         return gaps
 
 

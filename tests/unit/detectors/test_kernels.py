@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from detectors import kernels
 from detectors.catalogue import create_block
 from detectors.kernels.bins import largest_gaps
+from detectors.kernels.chebyshev import series
 from detectors.kernels.ks import outside_share
 from detectors.kernels.merged import compare_rows, order_statistics
 from detectors.kernels.projection_counts import add_counts
@@ -207,6 +208,14 @@ def test_gaps_between_bins_are_those_of_cumulated_shares(bins: int, start: int, 
 def test_values_are_within_where_numpy_says_so(values: list[float]) -> None:
     array = np.array(values, dtype=np.float64)
     assert all_within(array) == bool(np.all(np.abs(array) <= 1e100))
+
+
+@given(places=st.integers(0, 200), terms=st.integers(2, 60), seed=st.integers(0, 2**20))
+def test_a_chebyshev_series_is_numpys_to_the_last_bit(places: int, terms: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    at, coefficients, values = rng.uniform(-1, 1, places), rng.normal(size=terms), np.empty(places)
+    series(at, coefficients, values)
+    assert np.array_equal(values, np.polynomial.chebyshev.chebval(at, coefficients))
 
 
 @given(st.lists(st.lists(st.integers(-1, 5), min_size=3, max_size=3), min_size=1, max_size=9))

@@ -22,7 +22,7 @@ from detectors.errors import (
     OutOfRangeError,
     ShapeError,
 )
-from detectors.kernels.kolmogorov import mean_tails
+from detectors.kernels.kolmogorov import mean_criticals, mean_tails
 from detectors.two_sample.ks_histograms import ks_histograms
 
 
@@ -55,6 +55,20 @@ def test_mean_tails_are_those_of_kolmogorov(pairs: int, seed: int) -> None:
     mean_tails(gaps, values, weights, tails)
     expected = scipy.special.kolmogorov(gaps[:, np.newaxis] / np.sqrt(values)) @ weights
     assert tails == pytest.approx(np.minimum(expected, 1.0), rel=1e-13)
+
+
+@settings(max_examples=40, deadline=None)
+@given(alpha=st.floats(1e-9, 0.5), start=st.floats(0.3, 3.0), seed=st.integers(0, 2**20))
+def test_critical_gaps_have_the_tail_that_was_asked_for(
+    alpha: float, start: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.gamma(2.0, 0.5, (20, 25)) + 1e-3
+    weights = rng.dirichlet(np.ones(25))
+    gaps, tails = np.sqrt(values @ weights) * start, np.empty(20)
+    mean_criticals(alpha, values, weights, gaps)
+    mean_tails(gaps, values, weights, tails)
+    assert tails == pytest.approx(np.full(20, alpha), rel=1e-6)
 
 
 def test_each_pair_is_judged_as_it_would_be_alone() -> None:
