@@ -15,8 +15,8 @@ class Caller:
     """Sends requests to the application; a fault of it is answered as its users see it, by 500.
 
     Starlette's test client crosses from a thread to the event loop seven times a request, and each
-    handler and dependency would go to a thread and back. Here all is done in one thread, in a third
-    of the time: a request at a time has nobody to wait for.
+    handler and dependency would go to a thread and back. Here all is done in one thread, in up to a
+    third less time (15 to 33% measured): a request at a time has nobody to wait for.
     """
 
     def __init__(self, app: FastAPI) -> None:

@@ -35,6 +35,8 @@ BUSY = ("tests/acceptance/", "tests/frameworks/", "tests/integration/")
 # Begun right after those, so that no process is left alone with one of them at the end.
 LONG = ("tests/unit/openapi/", "tests/unit/rounds/test_order_of_arrival.py")
 
+BROKEN: list[str] = []  # why processes that run tests went down
+
 
 class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """A file's tests stay in one process, and the busy ones are one process's, one by one."""
@@ -55,6 +57,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
+def pytest_testnodedown(node: object, error: object) -> None:
+    """A process that broke down may have been about to run tests of which nobody hears."""
+    if error:
+        BROKEN.append(str(error))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Where VIGIE_NO_SKIPS is set, as in CI, a skipped test is a failed run."""
     skipped = len(terminalreporter.stats.get("skipped", []))
@@ -63,7 +71,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Make that failure count."""
+    """Make such failures count."""
+    if BROKEN:
+        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter and reporter.stats.get("skipped") and os.environ.get("VIGIE_NO_SKIPS"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

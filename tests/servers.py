@@ -19,6 +19,9 @@ import psycopg
 import pytest
 import redis
 
+from app.core import migrations
+from app.core.database import Database
+
 START_SECONDS, STOP_SECONDS = 180.0, 15.0
 POLL_SECONDS = 0.05
 POSTGRES_USER = "postgres"  # PostgreSQL refuses to run as root; Debian's package makes this user
@@ -48,6 +51,16 @@ def running_postgres(
     address = f"postgresql://{POSTGRES_USER}@127.0.0.1:{port}/postgres"
     with _running(command, home, lambda: _answers_sql(address), user=_unprivileged()):
         yield address.replace("postgresql:", "postgresql+psycopg:", 1)
+
+
+@contextmanager
+def migrated_postgres(tmp_path: Path) -> Iterator[str]:
+    """A PostgreSQL of `tmp_path`'s own whose database is migrated; its SQLAlchemy address."""
+    with running_postgres(tmp_path) as address:
+        database = Database(address)
+        migrations.upgrade(database)
+        database.dispose()
+        yield address
 
 
 @contextmanager

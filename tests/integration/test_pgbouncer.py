@@ -9,13 +9,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import select, text
 
 from app.audit import service as audit
-from app.core import migrations
 from app.core.database import Database, Pool
 from app.core.outbox import OutboxRow
 from app.core.settings import Settings
 from app.federations.roles import Role
 from tests.rounds import BIN_SPEC, body, record
-from tests.servers import running_pgbouncer, running_postgres
+from tests.servers import migrated_postgres, running_pgbouncer
 from tests.working import EFFECTS_HERE
 from workers import tasks
 
@@ -29,12 +28,8 @@ pytestmark = pytest.mark.postgres
 def pooled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A migrated database behind a pgbouncer; migrations went to PostgreSQL itself."""
     folder = tmp_path_factory.mktemp("pooled")
-    with running_postgres(folder) as direct:
-        database = Database(direct)
-        migrations.upgrade(database)
-        database.dispose()
-        with running_pgbouncer(folder, direct) as address:
-            yield address
+    with migrated_postgres(folder) as direct, running_pgbouncer(folder, direct) as address:
+        yield address
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from app.core.settings import Settings
 from app.federations.roles import Role
 from app.rounds.tables import Round
 from tests.rounds import BIN_SPEC, body, record
-from tests.servers import running_postgres
+from tests.servers import migrated_postgres
 from workers import tasks
 from workers.effects import Local
 from workers.relay import relay_due
@@ -38,10 +38,7 @@ pytestmark = pytest.mark.postgres
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PostgreSQL whose database `postgres` is migrated, to be copied."""
-    with running_postgres(tmp_path_factory.mktemp("server")) as address:
-        database = Database(address)
-        migrations.upgrade(database)
-        database.dispose()
+    with migrated_postgres(tmp_path_factory.mktemp("server")) as address:
         yield address
 
 

@@ -1,29 +1,16 @@
 """The history on a real PostgreSQL: its row locks and its own form of JSON."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from app.core import migrations
 from app.core.database import Database
 from app.federations import service
 from app.federations.errors import PolicyChangedError
 from app.federations.policy import Policy, sha256_of
 from app.federations.schemas import FederationIn
-from tests.servers import running_postgres
 
 pytestmark = pytest.mark.postgres
-
-
-@pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[Database]:
-    with running_postgres(tmp_path) as url:
-        database = Database(url)
-        migrations.upgrade(database)
-        yield database
-        database.dispose()
 
 
 def test_of_many_that_set_at_once_one_wins_each_version(postgres: Database) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core import clock, migrations
+from app.core import clock
 from app.core.database import Database
 from app.core.settings import Settings
 from app.federations import service as federations
@@ -16,23 +16,18 @@ from app.incidents.delivery_schemas import AlertPlanIn, ChannelIn, WebhookIn
 from app.incidents.figures import SOURCES
 from app.incidents.schemas import SilenceIn
 from app.incidents.states import Resolution, WebhookEvent
-from tests.servers import running_postgres
 from tests.unit.incidents.stories import AT, MODEL, Story, verdict
 
 STEP = {"contact": "Ada", "after_minutes": 15, "channels": ["second"]}
 
 
 @pytest.mark.postgres
-def test_a_day_on_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_day_on_call(tmp_path: Path, postgres: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(data_dir=tmp_path, secret="s" * 32)
-    with running_postgres(tmp_path) as url:
-        database = Database(url)
-        migrations.upgrade(database)
-        with database.session_scope() as session:
-            body = FederationIn(name="flights", title="Flights")
-            here = federations.create(session, body, "test")
-            _play(Story(session, here, monkeypatch), settings)
-        database.dispose()
+    with postgres.session_scope() as session:
+        body = FederationIn(name="flights", title="Flights")
+        here = federations.create(session, body, "test")
+        _play(Story(session, here, monkeypatch), settings)
 
 
 def _play(story: Story, settings: Settings) -> None:

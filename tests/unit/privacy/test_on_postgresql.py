@@ -7,14 +7,13 @@ from threading import Event, Thread
 import pytest
 from sqlmodel import select
 
-from app.core import migrations
-from app.core.database import Database, beside_others, one_at_a_time
+from app.core.database import beside_others, one_at_a_time
 from app.core.settings import Settings
 from app.federations.roles import Role
 from app.rounds.blocks import unpack
 from app.rounds.tables import PrivacyLedger, ReportBlock
 from tests.rounds import pseudonym, record
-from tests.servers import running_postgres
+from tests.servers import migrated_postgres
 from tests.unit.privacy.place import Place
 
 pytestmark = pytest.mark.postgres
@@ -26,10 +25,7 @@ ROUNDS = 120  # more than a cursor hands out at once
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Settings]:
     """The embedded profile, but on a migrated PostgreSQL."""
-    with running_postgres(tmp_path) as url:
-        database = Database(url)
-        migrations.upgrade(database)
-        database.dispose()
+    with migrated_postgres(tmp_path) as url:
         yield Settings(data_dir=tmp_path, secret="s" * 32, database_url=url)
 
 
