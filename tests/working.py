@@ -8,7 +8,7 @@ from sqlmodel import col, select
 
 from app.core.database import Database
 from app.core.outbox import OutboxRow, OutboxState
-from app.drift import shards
+from app.drift import shards, wide
 from app.registry import mirroring, promoting, training_runs
 from app.registry.deciding import APPLY
 from app.rounds.chunks import EVALUATE
@@ -16,7 +16,7 @@ from tests.mirrored import mirrored
 from workers.effects import Effect, External, Local
 from workers.tasks import EFFECTS
 
-JUDGING = (EVALUATE, shards.EVALUATE_SHARD, shards.CONCLUDE)
+JUDGING = (EVALUATE, shards.EVALUATE_SHARD, wide.EVALUATE_WIDE, shards.CONCLUDE)
 
 EFFECTS_HERE: dict[str, Effect] = EFFECTS | {
     mirroring.MIRROR: External(mirroring.prepare, mirrored, mirroring.record),

@@ -12,7 +12,7 @@ from kombu import Queue
 from app.core import logging, tracing
 from app.core.settings import Settings
 from app.core.settings import settings as read_settings
-from workers.queues import EVALUATION, IN_ORDER, ROUTES
+from workers.queues import BELL, EVALUATION, IN_ORDER, ROUTES
 from workers.schedule import SWEEP, beat_schedule
 
 # A publish to a stopped Redis would otherwise block for most of a minute.
@@ -89,6 +89,12 @@ def _trace(**_signal: object) -> None:
 app = create_celery(read_settings())
 
 
-def ask_for_sweep() -> None:
-    """Have a worker look for what is due, now; worth nothing once beat has asked for the next."""
-    app.send_task(SWEEP, expires=2 * read_settings().sweep_seconds + 1)
+def ask_for_sweep(celery: Celery = app) -> None:
+    """Have a worker look for what is due, now; nothing if one is asked to that has not heard yet.
+
+    So the bell's queue holds one message for each process that rings, however long no worker takes
+    them. A worker takes a message before it looks: what is asked for after that rings again.
+    """
+    with celery.producer_or_acquire() as producer:
+        if not producer.channel.queue_declare(BELL).message_count:
+            celery.send_task(SWEEP, queue=BELL, producer=producer)

@@ -1,7 +1,8 @@
 """The bell: what the API's transactions ask for is looked for at once, not when beat next asks.
 
 Nothing relies on it. It is rung after the commit and outside of the request, by a thread of its
-own; a broker that is out loses the ring, and beat's next look finds the work.
+own; a broker that is out loses the ring, and beat's next look finds the work. While nobody hears
+it, it does not ring again.
 """
 
 from collections.abc import Callable

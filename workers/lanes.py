@@ -58,13 +58,17 @@ class Lanes:
             Thread(target=self._serve, args=(lane,), name=f"lane {lane}", daemon=True).start()
             return True
 
-    def close(self, seconds: float) -> None:
-        """Take nothing more, forget what waits, and give what is under way time to end."""
+    def close(self) -> None:
+        """Take nothing more, and forget what waits."""
         with self._changed:
             self._closed = True
             for queue in self._waiting.values():
                 queue.clear()
-            self._changed.wait_for(lambda: not self._waiting, seconds)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until what is under way has ended, but no longer than that."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting, max(0.0, seconds))
 
     def _serve(self, lane: str) -> None:
         while (next_ := self._next(lane)) is not None:

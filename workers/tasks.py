@@ -6,7 +6,7 @@ from functools import cache
 from typing import TypeVar
 from uuid import UUID, uuid4
 
-from celery.signals import worker_shutdown
+from celery.signals import worker_shutdown, worker_shutting_down
 from sqlmodel import Session
 
 from app.core import outbox, tracing
@@ -14,7 +14,7 @@ from app.core.database import Database, database, one_at_a_time
 from app.core.outbox import MAX_IN_FLIGHT, Delivery
 from app.core.pressure import MEBIBYTE
 from app.core.settings import settings
-from app.drift import retention, shards
+from app.drift import retention, shards, wide
 from app.incidents import aftermath, delivery, governance, notices, oncall, proposals, trying
 from app.incidents import service as incidents
 from app.incidents.alertmanager import post_alerts
@@ -24,6 +24,7 @@ from app.incidents.notices import ANNOUNCE, ANNOUNCE_REQUEST, DELIVER
 from app.incidents.sending import Limits
 from app.registry import (
     cards,
+    deciding,
     deviations,
     inventory,
     mirroring,
@@ -47,6 +48,7 @@ from app.retraining import service as retraining
 from app.rounds import service as rounds
 from workers.app import app
 from workers.effects import Effect, External, Local
+from workers.ending import Ending
 from workers.lanes import InLanes, Lanes
 from workers.outages import Behind, Gate
 from workers.reconciliation import look_at_all
@@ -74,6 +76,7 @@ Result = TypeVar("Result")
 
 LANES = Lanes()
 MLFLOW_LANE = Lanes(most_lanes=1, most_waiting=MAX_IN_FLIGHT)
+ENDING = Ending()
 MLFLOW = Gate(
     "mlflow",
     is_outage,
@@ -135,12 +138,15 @@ def _deliver() -> Effect:
 
 
 EFFECTS: dict[str, Effect] = {
-    "incidents.on_round": Local(incidents.on_round),
+    rounds.EVALUATE: Local(incidents.on_round),
     shards.EVALUATE_SHARD: External(
         shards.prepare, shards.perform, shards.record, shards.quarantine, SHARD_ATTEMPTS
     ),
+    wide.EVALUATE_WIDE: External(
+        wide.prepare, wide.perform, wide.record, shards.quarantine, SHARD_ATTEMPTS
+    ),
     shards.CONCLUDE: Local(incidents.on_shards_judged),
-    "incidents.on_promotion_applied": Local(incidents.on_promotion_applied),
+    promoting.ON_APPLIED: Local(incidents.on_promotion_applied),
     ASSESS: Local(aftermath.assess),
     PROPOSE: Local(proposals.on_false_alarm),
     proposals.BACKTEST: External(
@@ -159,10 +165,8 @@ EFFECTS: dict[str, Effect] = {
     ANNOUNCE_REQUEST: Local(notices.announce_request),
     DELIVER: _deliver(),
     mirroring.MIRROR: _in_mlflow(mirroring.prepare, mirroring.perform, mirroring.record, _registry),
-    "registry.apply_promotion": _in_mlflow(
-        promoting.prepare, promoting.perform, promoting.record, _registry
-    ),
-    "registry.apply_rollback": _in_mlflow(
+    deciding.APPLY: _in_mlflow(promoting.prepare, promoting.perform, promoting.record, _registry),
+    deciding.ROLL_BACK: _in_mlflow(
         rolling_back.prepare, rolling_back.perform, rolling_back.record, _registry
     ),
     training_runs.LOG: _in_mlflow(
@@ -326,10 +330,15 @@ def forget_work() -> None:
             more = outbox.forget_done(session)
 
 
+@worker_shutting_down.connect
+def _begin_to_end(**_signal: object) -> None:
+    ENDING.begin(settings().delivery_seconds)
+
+
 @worker_shutdown.connect
-def _end_deliveries(**_signal: object) -> None:
-    LANES.close(settings().delivery_seconds)
-    MLFLOW_LANE.close(settings().delivery_seconds)
+def _end(**_signal: object) -> None:
+    _begin_to_end()  # unless a signal did
+    ENDING.close(LANES, MLFLOW_LANE)
     tracing.close()
 
 

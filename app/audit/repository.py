@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from uuid import UUID
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, insert, update
 from sqlmodel import Session, col, select
 
 from app.audit.tables import AuditEntry, AuditHead
@@ -12,6 +12,8 @@ from app.core.database import insert_plainly
 # Every mutation asks these two; to put a query together takes longer than to have it answered.
 _LOCKED_HEAD = select(AuditHead.seq, AuditHead.hash).with_for_update()
 _MOVE_HEAD = update(AuditHead).values(seq=bindparam("to_seq"), hash=bindparam("to_hash"))
+# Of PostgreSQL, in one trip to the server: nobody else can append anything meanwhile.
+_APPEND = insert(AuditEntry).add_cte(_MOVE_HEAD.returning(col(AuditHead.seq)).cte("moved"))
 
 
 def locked_head(session: Session) -> tuple[int, str] | None:
@@ -20,12 +22,20 @@ def locked_head(session: Session) -> tuple[int, str] | None:
     return None if found is None else (found.seq, found.hash)
 
 
+def begin(session: Session, seq: int, hash_: str) -> tuple[int, str]:
+    """Have the chain begin behind this number and hash."""
+    insert_plainly(session, AuditHead(seq=seq, hash=hash_))
+    return seq, hash_
+
+
 def append(session: Session, entry: AuditEntry) -> None:
     """Add an entry at the locked end of the chain, and move the end there."""
-    insert_plainly(session, entry)
-    moved = {"to_seq": entry.seq, "to_hash": entry.hash}
-    if not session.connection().execute(_MOVE_HEAD, moved).rowcount:
-        insert_plainly(session, AuditHead(seq=entry.seq, hash=entry.hash))
+    connection, moved = session.connection(), {"to_seq": entry.seq, "to_hash": entry.hash}
+    if connection.dialect.name == "postgresql":
+        connection.execute(_APPEND, entry.model_dump() | moved)
+    else:
+        insert_plainly(session, entry)
+        connection.execute(_MOVE_HEAD, moved)
 
 
 def head(session: Session) -> AuditHead | None:

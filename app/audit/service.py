@@ -59,7 +59,7 @@ def record(
     An `Actor`'s id is kept beside the name.
     """
     session.flush()  # what it tells of comes first
-    seq, last = repository.locked_head(session) or (0, GENESIS)
+    seq, last = repository.locked_head(session) or repository.begin(session, 0, GENESIS)
     entry = AuditEntry(
         seq=seq + 1,
         at=clock.now(),

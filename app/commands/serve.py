@@ -13,6 +13,7 @@ from app.core.settings import Settings, settings
 from app.core.supervisor import Child, Supervisor
 
 ADMIN_KEY_FILE = "admin-key"
+TIDY_SECONDS = 10.0  # beyond what a worker gives to deliveries that are under way
 
 
 def up(
@@ -29,7 +30,7 @@ def up(
     names = ["api", "beat", *(f"worker-{number}" for number in range(1, workers + 1))]
     children = [Child(name, _command(name.split("-")[0])) for name in names]
     typer.echo(f"Vigie listens on http://{config.host}:{config.port} (Ctrl-C stops it).")
-    Supervisor(children).run()
+    Supervisor(children, config.delivery_seconds + TIDY_SECONDS).run()
 
 
 def prepare(config: Settings) -> None:
@@ -75,13 +76,15 @@ def worker(
 ) -> None:
     """Run a worker alone: it does what outbox rows ask for, evaluation before reports."""
     from workers.app import app  # noqa: PLC0415 - Celery, only for this
-    from workers.queues import IN_ORDER  # noqa: PLC0415 - likewise
+    from workers.queues import OF_WORK, served  # noqa: PLC0415 - likewise
 
-    served = [name for name in IN_ORDER if not queues or name in queues]
-    if set(queues or ()) - set(IN_ORDER):
-        raise typer.BadParameter(f"the queues are {', '.join(IN_ORDER)}", param_hint="--queue")
+    if set(queues or ()) - set(OF_WORK):
+        raise typer.BadParameter(f"the queues are {', '.join(OF_WORK)}", param_hint="--queue")
     quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
-    app.worker_main(["worker", "--pool=threads", *quiet, f"--queues={','.join(served)}"])
+    named = f"--queues={','.join(served(queues or OF_WORK))}"
+    app.loader.import_default_modules()
+    with collected_seldom():
+        app.worker_main(["worker", "--pool=threads", *quiet, named])
 
 
 def beat() -> None:

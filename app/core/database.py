@@ -182,13 +182,13 @@ def size_of(session: Session) -> int:
 def one_at_a_time(session: Session, key: str) -> None:
     """Let one transaction at a time past here under this key; SQLite has one writer anyway."""
     if session.get_bind().dialect.name == "postgresql":
-        session.exec(_ALONE, params={"key": key})
+        session.connection().execute(_ALONE, {"key": key})
 
 
 def beside_others(session: Session, key: str) -> None:
     """Let any number of transactions past here, but none beside `one_at_a_time` under this key."""
     if session.get_bind().dialect.name == "postgresql":
-        session.exec(_BESIDE, params={"key": key})
+        session.connection().execute(_BESIDE, {"key": key})
 
 
 @lru_cache

@@ -1,8 +1,9 @@
 """The garbage collector of a process that serves: rarely, and only over what came after its start.
 
 By default it looks at young objects after every 700 new ones, and now and then at all there are:
-modules, routes and schemas, half a million objects that stay for good. A push makes thousands of
-objects, and nearly all go by their reference counts; that took a tenth of the time to take one in.
+modules, routes and schemas, half a million objects that stay for good. A push, or judging a round,
+makes thousands of objects, and nearly all go by their reference counts; that took a tenth of the
+time of either.
 """
 
 import gc

@@ -11,7 +11,6 @@ from types import FrameType
 
 import structlog
 
-GRACE_SECONDS = 20.0
 PR_SET_PDEATHSIG = 1  # from <sys/prctl.h>
 CHECK_SECONDS = 0.2
 MAX_PAUSE_SECONDS = 30.0
@@ -62,10 +61,13 @@ class Child:
 
 @dataclass
 class Supervisor:
-    """Keeps children alive until `stop` is called or a signal comes."""
+    """Keeps children alive until `stop` is called or a signal comes.
+
+    Told to end, they have `grace_seconds` together; who has not ended then is killed.
+    """
 
     children: Sequence[Child]
-    grace_seconds: float = GRACE_SECONDS
+    grace_seconds: float
     # No threading.Event: its lock may be held by the very wait that a signal's handler interrupts.
     _stopping: bool = False
 

@@ -1,12 +1,16 @@
-"""What follows from a reference's rounds alone, worked out once for all rounds judged against them.
+"""What follows from a reference's rounds, worked out once for all rounds judged against them.
 
-It is found again by the measures themselves, which `measuring.py` remembers while there is room.
+And what follows from a round beside them, once for each time that it is among the newest. Both are
+found again by the measures themselves, which `measuring.py` remembers while there is room.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from threading import Lock
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from cachetools import LRUCache, cached
@@ -21,6 +25,7 @@ from detectors import RoundVariations, estimate_variations
 
 MOST_BYTES = 96 * 2**20  # of measures whose baselines a process remembers
 Stack = NDArray[np.float64]  # counts by round, client and bin
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +44,10 @@ class Baseline:
     rounds: Sequence[RoundMeasure]
     joined: Joined = NOBODY
     _usual: dict[str, Usual] = field(default_factory=dict, init=False)
-    _departed: tuple[bytes, list[Departed]] = field(default=(b"", []), init=False)
+    _remembered: dict[object, Any] = field(default_factory=dict, init=False)
+    _beside: WeakKeyDictionary[RoundMeasure, dict[object, Any]] = field(
+        default_factory=WeakKeyDictionary, init=False
+    )
 
     @cached_property
     def known(self) -> Known:
@@ -57,14 +65,25 @@ class Baseline:
         found = Expected.of(self.rounds, self.places, len(self.known.clients))
         return found.with_joined(self.joined, self.known.places(self.joined.clients))
 
-    def departed(self, scopes: Sequence[Scope]) -> list[Departed]:
-        """How far scopes lay from what they are expected to say, in each round."""
-        key = b"".join(scope.weights.tobytes() for scope in scopes)
-        if self._departed[0] != key:
-            pairs = zip(self.rounds, self.places, strict=True)
-            found = [depart(measure, at, scopes, self.expected) for measure, at in pairs]
-            self._departed = key, found
-        return self._departed[1]
+    def once(self, what: object, work: Callable[[], Found]) -> Found:
+        """What follows from the reference alone, under a name."""
+        return _once(self._remembered, what, work)
+
+    def beside(self, measure: RoundMeasure, what: object, work: Callable[[], Found]) -> Found:
+        """What follows from a round and the reference, under a name; for as long as it lives."""
+        return _once(self._beside.setdefault(measure, {}), what, work)
+
+    def departed(
+        self, measures: Sequence[RoundMeasure], places: Sequence[Places], scopes: Sequence[Scope]
+    ) -> list[Departed]:
+        """How far scopes lay from what they are expected to say, in each of these rounds."""
+        weights = hashlib.sha256(b"".join(scope.weights.tobytes() for scope in scopes)).digest()
+
+        def departed(measure: RoundMeasure, at: Places) -> Departed:
+            work = partial(depart, measure, at, scopes, self.expected)
+            return self.beside(measure, ("departed", weights), work)
+
+        return [departed(measure, at) for measure, at in zip(measures, places, strict=True)]
 
     def usual(self, subject: str, like: Binned) -> Usual | None:
         """What clients said of a distribution; None where it was counted on other bins."""
@@ -76,6 +95,13 @@ class Baseline:
             variations = estimate_variations(np.maximum(counts, 0.0), like.categorical)
             found = self._usual[subject] = Usual(like.edges, counts.sum(axis=0), variations)
         return found
+
+
+def _once(known: dict[object, Any], what: object, work: Callable[[], Found]) -> Found:
+    if what not in known:
+        known[what] = work()
+    found: Found = known[what]
+    return found
 
 
 def _size(baseline: Baseline) -> int:

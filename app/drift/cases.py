@@ -1,14 +1,11 @@
 """From stored rounds to a case: the reference's measures and the newest rounds' before a round."""
 
-from functools import partial
 from uuid import UUID
 
-import numpy as np
 from sqlmodel import Session
 
 from app.drift import measurements
 from app.drift.findings import Case
-from app.drift.measurements import Mask
 from app.drift.measuring import measure
 from app.drift.references import LEAST_ROUNDS
 from app.drift.tables import Reference
@@ -17,13 +14,13 @@ from app.federations.policy import ReferencePolicy
 from app.federations.tables import Federation
 from app.rounds import bin_specs
 from app.rounds import service as rounds
-from app.rounds.records import Mine, Pseudonyms
+from app.rounds.records import Mine
 from app.rounds.tables import Round
 
 # Of one step there may be a round in each phase that measures, and of more than one run.
 MOST_OF_A_STEP = 8
 BEFORE_ANY = -1  # a global step
-_HEX_DIGITS, _FIRST = 4, 2  # of a pseudonym, behind "c_": they are a keyed hash, so evenly spread
+_DIGITS = 4  # of a pseudonym's first, by which shards divide: they are a keyed hash, so even
 
 
 def build(
@@ -94,17 +91,13 @@ def reference_rounds(session: Session, reference: Reference) -> list[Round]:
     return rounds.with_ids(session, reference.federation_id, ids)
 
 
-def in_shard(clients: Pseudonyms, shard: int, shards: int) -> Mask:
-    """Which clients a shard holds, by the first digits of their pseudonyms."""
-    letters = clients.view(np.uint8).reshape(len(clients), clients.dtype.itemsize)
-    digits = letters[:, _FIRST : _FIRST + _HEX_DIGITS].astype(np.int64)
-    values = np.where(digits >= ord("a"), digits - ord("a") + 10, digits - ord("0"))
-    places = values @ (16 ** np.arange(_HEX_DIGITS)[::-1])
-    mine: Mask = (places * shards) >> (4 * _HEX_DIGITS) == shard
-    return mine
-
-
 def _members(shard: int | None, shards: int) -> Mine | None:
     if shard is None or shards == 1:
         return None
-    return partial(in_shard, shard=shard, shards=shards)
+    return Mine(_first_of(shard, shards), _first_of(shard + 1, shards))
+
+
+def _first_of(shard: int, shards: int) -> bytes:
+    """The pseudonym that a shard begins with; of the one behind the last, what is behind all."""
+    place = -(-shard * 16**_DIGITS // shards)
+    return b"c_%04x" % place if shard < shards else b"d"

@@ -13,10 +13,10 @@ import numpy as np
 from sqlmodel import Session
 
 from app.drift import measuring, streams
-from app.drift.findings import RATIO, Case, Finding
+from app.drift.findings import RATIO, Case, Finding, error_budget
 from app.drift.judging import decide
 from app.drift.measurements import CALIBRATION_RATIO, SCORE, Floats, Mask, RoundMeasure
-from app.drift.scopes import Scope, tags_by_client
+from app.drift.scopes import Scope
 from app.drift.tables import Reference
 from app.federations.tables import Federation
 from app.rounds import disclosure
@@ -92,7 +92,6 @@ def resume(
         return None
     for measure in measures:
         claims.add(measure)
-    streams.keep(session, reference.id, CLAIMS, round_, msgspec.msgpack.encode(claims))
     return claims
 
 
@@ -108,7 +107,7 @@ def judge_claims(case: Case, claims: Claims) -> list[Finding]:
     """Each cohort of the round that may be shown, one error budget spent over all of them."""
     if not case.judged(CALIBRATION_RATIO).judged:
         return []
-    level = case.policy.false_discovery_rate
+    level = error_budget(case.policy, "cohort", CALIBRATION_RATIO)
     keys = [key for key in _shown(case) if key in claims.cohorts]
     told = {key: claims.cohorts[key] for key in keys}
     evidence = _weighed(told, claims.chances, level)
@@ -201,6 +200,6 @@ def _told(measure: RoundMeasure) -> Mask:
 def _shown(case: Case) -> Sequence[str]:
     """The cohorts of the round of which enough clients told, by `disclosure.py`."""
     rows = np.flatnonzero(_told(case.current))
-    groups = disclosure.scopes_of(tags_by_client(case.current, rows))
+    groups = disclosure.rows_of(case.current.tags, rows)
     least = disclosure.records_needed(case.min_cohort_size, case.current.stands_for)
     return sorted(key for kind, key in disclosure.shown(groups, least) if kind == "cohort")

@@ -6,6 +6,7 @@ gap, as if all of it fell where the noise is largest: p-values are then at most 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import scipy.special
@@ -14,7 +15,7 @@ from app.drift.baselines import Stack, stacked
 from app.drift.client_findings import Answers, ClientFindings, Codes, Missing
 from app.drift.findings import Case
 from app.drift.known import Places
-from app.drift.measurements import Binned, Floats, Mask
+from app.drift.measurements import Binned, Floats, Mask, RoundMeasure
 from detectors import RoundVariations, energy_categories, ks_histograms
 
 POWER = 0.8
@@ -52,7 +53,9 @@ def judge_distribution(
         lacking = np.where(missing > 0, missing, Missing.OTHER_BINS).astype(np.int8)
     else:
         lacking = _lacking(sides, missing)
-        answers = _middle_round(sides, now.categorical, case.level)
+        # Noised categories are judged by their gaps, too.
+        gaps = _gaps(case, subject, unordered=now.categorical and not now.noise_sd)
+        answers = _middle_round(sides, gaps[:, known], now.categorical, case.level("client"))
     yield ClientFindings.undecided(
         subject, detector, judged.unit, judged.effect, clients, answers, lacking
     )
@@ -83,18 +86,40 @@ def _lacking(sides: _Sides, missing: Codes) -> Codes:
     return codes
 
 
-def _middle_round(sides: _Sides, categorical: bool, alpha: float) -> Answers:
+def _middle_round(sides: _Sides, gaps: Floats, categorical: bool, alpha: float) -> Answers:
     """The answer for the middle one, by effect, of each client's newest rounds."""
-    reference = _counted(sides.pooled)
-    unordered = (
-        categorical and not sides.noise_sd
-    )  # noised categories are judged by their gaps, too
-    apart = np.array([_apart(reference, _counted(one), unordered) for one in sides.after])
     place = (np.maximum(sides.told.sum(axis=0), 1) - 1) // 2
-    order = np.argsort(np.where(sides.told, apart, np.inf), axis=0, kind="stable")
+    order = np.argsort(gaps, axis=0, kind="stable")
     row = np.take_along_axis(order, place[np.newaxis], axis=0)[0]
     middle = _counted(sides.after[row, np.arange(row.size)])
-    return _tested(sides, reference, middle, categorical, alpha)
+    return _tested(sides, _counted(sides.pooled), middle, categorical, alpha)
+
+
+def _gaps(case: Case, subject: str, *, unordered: bool) -> Floats:
+    """Each known client's effect in each of the newest rounds; infinite where it told nothing.
+
+    Of all the reference's clients, since a round is among the newest for several rounds judged.
+    """
+
+    def of(measure: RoundMeasure, places: Places) -> Floats:
+        work = partial(_gaps_in, case, subject, measure, places, unordered=unordered)
+        return case.baseline.beside(measure, ("gaps", subject, unordered), work)
+
+    return np.array([of(*one) for one in zip(case.latest, case.places_after, strict=True)])
+
+
+def _gaps_in(
+    case: Case, subject: str, measure: RoundMeasure, places: Places, *, unordered: bool
+) -> Floats:
+    gaps = np.full(len(case.known.clients), np.inf)
+    binned = measure.histograms.get(subject)
+    usual = None if binned is None else case.baseline.usual(subject, binned)
+    if binned is None or usual is None:
+        return gaps
+    told = (places >= 0) & (binned.counts.sum(axis=1) > 0)
+    at = places[told]
+    gaps[at] = _apart(_counted(usual.pooled[at]), binned.counts[told], unordered)
+    return gaps
 
 
 def _apart(reference: Floats, current: Floats, categorical: bool) -> Floats:

@@ -1,8 +1,9 @@
 """Answers on clients one by one, as arrays: one detector's on one subject, an entry a client."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from app.rounds.records import Pseudonyms
 from detectors import Outcome, benjamini_hochberg
 
 Codes = NDArray[np.int8]
+Adjustment = Callable[[Floats], Floats]  # from p-values to q-values
 OUTCOMES = (Outcome.STABLE, Outcome.WARNING, Outcome.DRIFT, Outcome.INSUFFICIENT_EVIDENCE)
 STABLE, WARNING, DRIFT, INSUFFICIENT = range(len(OUTCOMES))
 
@@ -143,16 +145,39 @@ class ClientFindings:
 
 def decide(found: Iterable[ClientFindings], level: float) -> list[ClientFindings]:
     """Spend the error budget: one false discovery rate over all clients' subjects of a family."""
+    return _decide_all(found, level, benjamini_hochberg)
+
+
+def decide_outcomes(found: Iterable[ClientFindings], level: float) -> list[ClientFindings]:
+    """The same outcomes, with q-values of what drifts alone.
+
+    No p-value above the level can have a say in that, so that very many are never put in order.
+    """
+    return _decide_all(found, level, partial(_adjusted_up_to, level))
+
+
+def _decide_all(
+    found: Iterable[ClientFindings], level: float, adjust: Adjustment
+) -> list[ClientFindings]:
     findings = list(found)
     families = sorted({one.family for one in findings})
     pools = ([one for one in findings if one.family == family] for family in families)
-    return [decided for pool in pools for decided in _decided(pool, level)]
+    return [decided for pool in pools for decided in _decided(pool, level, adjust)]
 
 
-def _decided(pool: Sequence[ClientFindings], level: float) -> Iterator[ClientFindings]:
+def _adjusted_up_to(level: float, p_values: Floats) -> Floats:
+    small = p_values <= level
+    q_values = np.full(p_values.size, np.nan)
+    q_values[small] = benjamini_hochberg(p_values[small], tests=p_values.size)
+    return np.where(q_values <= level, q_values, np.nan)
+
+
+def _decided(
+    pool: Sequence[ClientFindings], level: float, adjust: Adjustment
+) -> Iterator[ClientFindings]:
     tested = [~np.isnan(one.answers.p_values) for one in pool]
     p_values = [one.answers.p_values[told] for one, told in zip(pool, tested, strict=True)]
-    adjusted = np.asarray(benjamini_hochberg(np.concatenate(p_values)))
+    adjusted = np.asarray(adjust(np.concatenate(p_values)))
     ends = np.cumsum([len(part) for part in p_values])
     for one, told, q_values in zip(pool, tested, np.split(adjusted, ends[:-1]), strict=True):
         yield _decide(one, told, q_values, level)

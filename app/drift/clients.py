@@ -62,7 +62,7 @@ def _of_rate(case: Case, subject: str, known: Places, missing: Codes) -> ClientF
     clients = len(case.known.clients)
     reference = table(case.reference, case.places_before, subject, clients)[:, known]
     latest = table(case.latest, case.places_after, subject, clients)[:, known]
-    found = median_shifts(reference, latest, alpha=case.level)
+    found = median_shifts(reference, latest, alpha=case.level("client"))
     judged = case.judged(subject)
     level = _levels(reference) if judged.unit == RATIO else np.ones(known.size)
     return ClientFindings.undecided(

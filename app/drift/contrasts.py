@@ -8,6 +8,7 @@ itself too, the same way and half as far at least.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def judge_contrasts(case: Case, known: Places, missing: Codes) -> Iterator[Clien
         if judged.unit != RATIO:
             yield _judged(case, subject, known, missing, judged.unit, judged.effect)
     for subject in case.histograms:
-        spread = _spread(case, subject)
+        spread = case.baseline.once(("spread", subject), partial(_spread, case, subject))
         if spread:
             effect, unit = case.policy.energy_effect * spread, case.units.get(subject, "")
             yield _judged(case, subject, known, missing, unit, effect)
@@ -40,9 +41,10 @@ def _judged(
     case: Case, subject: str, known: Places, missing: Codes, unit: str, effect: float
 ) -> ClientFindings:
     clients = len(case.known.clients)
-    before, told_before = contrasts_of(case.reference, case.places_before, subject, clients)
+    usual = partial(contrasts_of, case.reference, case.places_before, subject, clients)
+    before, told_before = case.baseline.once(("contrasts", subject), usual)
     after, told_after = contrasts_of(case.latest, case.places_after, subject, clients)
-    alpha = case.level
+    alpha = case.level("client")
     found = median_shifts(before[:, known], after[:, known], alpha=alpha)
     own = median_shifts(told_before[:, known], told_after[:, known]).effects
     moved = (own * found.effects > 0) & (np.abs(own) >= LEAST_OWN * np.abs(found.effects))

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache, cached
 
 import detectors
 from app.drift.departures import Summary
@@ -26,6 +28,7 @@ DISTANCES = frozenset({"energy", "wasserstein"})
 NO_ORDER = "the policy names only detectors of ordered bins, and categories have no order"
 # The share of a test's error budget that the newest round alone has, beside the middle one.
 NEWEST_ALONE = 1e-4
+MOST_TESTS = 2048  # whose answers a process remembers
 
 
 def judge_distribution(case: Case, at: int, subject: str) -> Iterator[Finding]:
@@ -49,7 +52,8 @@ def judge_distribution(case: Case, at: int, subject: str) -> Iterator[Finding]:
     side = _Reference(reference)
     for name in fitting:
         finding = _asked(case, at, subject, name, reference[0])
-        yield _middle_round(finding, side, latest, judged.detectors[name])
+        parameters = {"alpha": case.level(finding.scope.kind), **judged.detectors[name]}
+        yield _middle_round(finding, side, latest, parameters)
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,11 @@ class _Reference:
     def pooled(self) -> Histogram:
         """All of them together."""
         return merge(self.rounds)
+
+    @cached_property
+    def content(self) -> tuple[object, ...]:
+        """What makes them what they are."""
+        return tuple(_content(one) for one in self.rounds)
 
     @cached_property
     def variation(self) -> RoundVariation:
@@ -127,9 +136,22 @@ def _size(detector: str, reference: Histogram, current: Histogram) -> float:
     return float(gaps.max())
 
 
+def _content(histogram: Histogram) -> tuple[object, ...]:
+    noise = histogram.noise_sd, histogram.noise_kurtosis
+    return histogram.counts.tobytes(), histogram.edges.tobytes(), histogram.categorical, *noise
+
+
+def _test_of(
+    detector: str, reference: _Reference, current: Histogram, parameters: Mapping[str, Any]
+) -> object:
+    return detector, reference.content, _content(current), repr(sorted(parameters.items()))
+
+
+@cached(LRUCache(maxsize=MOST_TESTS), key=_test_of, lock=Lock())
 def _result(
     detector: str, reference: _Reference, current: Histogram, parameters: Mapping[str, Any]
 ) -> TwoSampleResult:
+    """A test's answer: the newest round's may be the middle one's of the rounds to come."""
     told = DETECTORS[detector]
     assert told.test is not None
     test = getattr(detectors, told.test)

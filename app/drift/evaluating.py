@@ -9,39 +9,31 @@ before stand.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from uuid import UUID
 
 from sqlmodel import Session
 
 from app.core import clock, outbox
-from app.drift import (
-    cases,
-    claims,
-    linking,
-    measuring,
-    perspectives,
-    repository,
-    shards,
-    streams,
-    watched,
-)
+from app.drift import cases, linking, parts_repository, repository, shards, wide
 from app.drift.client_findings import ClientFindings
 from app.drift.explaining import service as explaining
 from app.drift.explaining.making import Judged
-from app.drift.findings import Case, Finding
-from app.drift.judging import error_budget, judge, with_breadth
+from app.drift.findings import Finding, error_budget
+from app.drift.judging import with_breadth
 from app.drift.references import in_force
 from app.drift.shards import EVALUATE_SHARD
 from app.drift.streams import WIDE
 from app.drift.subject_rows import rows_of, worst_of
 from app.drift.tables import Evaluation, EvaluationShard, Reference, Verdict
 from app.drift.verdicts import of_clients, of_finding
+from app.drift.wide import EVALUATE_WIDE, Wide
 from app.federations import service as federations
+from app.federations.policy import DriftPolicy
 from app.federations.tables import Federation
 from app.rounds import service as rounds
 from app.rounds.schemas import Phase
 from app.rounds.tables import Round
+from detectors import Outcome
 
 
 def begin(session: Session, round_: Round) -> Evaluation | None:
@@ -80,9 +72,18 @@ def begin(session: Session, round_: Round) -> Evaluation | None:
     session.add_all(parts)
     session.flush()
     if reference.shards > 1:
-        for part in parts:
-            outbox.enqueue(session, EVALUATE_SHARD, part.id)
+        _hand_out(session, evaluation, parts)
     return evaluation
+
+
+def _hand_out(session: Session, evaluation: Evaluation, parts: Sequence[EvaluationShard]) -> None:
+    """Have every part judged by a task of its own; that of the federation, the longest, first."""
+    federation = EvaluationShard(evaluation_id=evaluation.id, number=WIDE)
+    session.add(federation)
+    session.flush()
+    outbox.enqueue(session, EVALUATE_WIDE, federation.id)
+    for part in parts:
+        outbox.enqueue(session, EVALUATE_SHARD, part.id)
 
 
 def conclude(session: Session, evaluation: Evaluation) -> list[Verdict]:
@@ -93,43 +94,24 @@ def conclude(session: Session, evaluation: Evaluation) -> list[Verdict]:
     """
     federation = federations.get(session, evaluation.federation_id)
     round_ = rounds.get(session, federation.id, evaluation.round_id)
-    reference = repository.reference_with_id(session, evaluation.reference_id)
-    case = cases.build(session, federation, round_, reference)
-    parts = repository.shards_of(session, evaluation.id)
-    if len(parts) == 1:
-        _judge_at_once(session, evaluation, parts[0], case, round_, reference)
-    clients = shards.decided(parts, error_budget(case.policy, "client"))
-    own = linking.resume(session, federation, case, round_, reference)
-    linking.keep(session, own, round_, reference)
-    standing = perspectives.standing(session, federation, round_, own)
-    others = [*perspectives.others(session, federation, round_, standing)]
-    alarms = _alarms(session, federation, own, round_, reference)
-    found = judge(standing, [replace(alarm, scope=standing.scopes[0]) for alarm in alarms], others)
-    seen = claims.resume(session, federation, own, round_, reference)
-    found += [] if seen is None else claims.judge_claims(own, seen)
+    found = _wide_findings(session, federation, evaluation, round_)
+    parts = parts_repository.shards_of(session, evaluation.id)
+    policy = federations.policy_of(federation)
+    clients = shards.outcomes(parts, error_budget(policy.drift, "client"))
     whole = all(part.state == "judged" for part in parts)
     evaluation.state, evaluation.ended_at = "evaluated" if whole else "partial", clock.now()
+    evaluation.levels = found.levels.packed()
     session.add(evaluation)
     repository.supersede(session, round_.id, clock.now())
     rounds.mark_evaluated(session, round_)
-    opening = federations.policy_of(federation).incidents.scopes
-    of_their_own = "client" in opening
-    verdicts = _verdicts(found, clients, evaluation, case, of_their_own=of_their_own)
+    of_their_own = "client" in policy.incidents.scopes
+    verdicts = _verdicts(found.findings, clients, evaluation, policy.drift, of_their_own)
     session.add_all(verdicts)
     told = list(rows_of(round_, verdicts, rounds.shown_scopes(session, round_.id)))
     evaluation.worst = worst_of(told)
     repository.replace_subject_rows(session, round_.id, told)
-    judged = Judged(
-        federation=federation,
-        round_=round_,
-        reference=reference,
-        evaluation=evaluation,
-        cases=(standing, *others),
-        findings=found,
-        clients=clients,
-        of_their_own=of_their_own,
-    )
-    explaining.keep(session, judged)
+    if any(verdict.outcome == Outcome.DRIFT.value for verdict in verdicts):
+        _explain(session, federation, evaluation, round_, found, clients, of_their_own)
     return verdicts
 
 
@@ -181,41 +163,63 @@ def _reference(session: Session, federation: Federation, round_: Round) -> Refer
     return in_force(session, federation, round_)
 
 
-def _judge_at_once(
-    session: Session,
-    evaluation: Evaluation,
-    only: EvaluationShard,
-    case: Case,
-    round_: Round,
-    reference: Reference,
-) -> None:
-    judged = shards.perform(shards.gather(session, case, round_, reference, only.number))
-    shards.keep(session, only, evaluation, round_, judged)
+def _wide_findings(
+    session: Session, federation: Federation, evaluation: Evaluation, round_: Round
+) -> Wide:
+    """What a round says of the federation, found by now or here; here a round of few clients, too.
+
+    A part that was given up is tried once more here, since nothing can be concluded without it.
+    """
+    part = parts_repository.wide_part(session, evaluation.id)
+    if part is not None and part.data is not None:
+        return wide.unpack(part.data)
+    reference = repository.reference_with_id(session, evaluation.reference_id)
+    case = cases.build(session, federation, round_, reference)
+    if evaluation.shards == 1:
+        (only,) = parts_repository.shards_of(session, evaluation.id)
+        judged = shards.perform(shards.gather(session, case, round_, reference, only.number))
+        shards.keep(session, only, evaluation, round_, judged)
+    found = wide.perform(wide.gather(session, federation, case, round_, reference))
+    wide.keep(session, found, reference.id, round_)
+    return found
 
 
-def _alarms(
+def _explain(
     session: Session,
     federation: Federation,
-    case: Case,
+    evaluation: Evaluation,
     round_: Round,
-    reference: Reference,
-) -> list[Finding]:
-    """The sequential detectors' answers on the federation's own streams."""
-    wide = watched.wide_streams(case)
-    watch, missed = streams.resume(session, reference, WIDE, round_, wide)
-    measures = measuring.measure(session, federation, missed, round_.version)
-    moved = streams.move(watch, wide, watched.wide_values(case, [*measures, case.current]))
-    data = streams.packed(wide, moved.watch)
-    streams.keep(session, reference.id, WIDE, round_, data)
-    return list(watched.wide_alarms(case, moved))
+    found: Wide,
+    clients: Sequence[ClientFindings],
+    of_their_own: bool,
+) -> None:
+    """Keep why that drifts which does, from the cases that it was judged by."""
+    reference = repository.reference_with_id(session, evaluation.reference_id)
+    if not found.cases:
+        case = cases.build(session, federation, round_, reference)
+        own = linking.resume(session, federation, case, round_, reference)
+        found = wide.located(found, wide.cases_of(session, federation, own, round_))
+    explaining.keep(
+        session,
+        Judged(
+            federation=federation,
+            round_=round_,
+            reference=reference,
+            evaluation=evaluation,
+            cases=found.cases,
+            findings=found.findings,
+            levels=found.levels,
+            clients=clients,
+            of_their_own=of_their_own,
+        ),
+    )
 
 
 def _verdicts(
     found: Sequence[Finding],
     clients: Sequence[ClientFindings],
     evaluation: Evaluation,
-    case: Case,
-    *,
+    policy: DriftPolicy,
     of_their_own: bool,
 ) -> list[Verdict]:
     """The verdicts to store one by one; clients' only where they may open incidents of their own.
@@ -226,11 +230,11 @@ def _verdicts(
         of_finding(
             with_breadth(finding, clients),
             evaluation,
-            error_budget(case.policy, finding.scope.kind, finding.subject),
+            error_budget(policy, finding.scope.kind, finding.subject),
         )
         for finding in found
     ]
     if not of_their_own:
         return wide
-    level = error_budget(case.policy, "client")
+    level = error_budget(policy, "client")
     return [*wide, *of_clients(clients, evaluation, level, drifting=True)]

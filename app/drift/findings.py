@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from app.drift.baselines import Baseline, baseline_of
-from app.drift.departures import Summary, summarise
+from app.drift.departures import Summary
 from app.drift.joining import NOBODY, Joined
 from app.drift.known import Expected, Known, Places
 from app.drift.measurements import (
@@ -23,7 +23,7 @@ from app.drift.measurements import (
     Floats,
     RoundMeasure,
 )
-from app.drift.scopes import Scope, scopes_of
+from app.drift.scopes import Scope, ScopeKind, scopes_of
 from app.drift.varying import sampling, widening
 from app.federations.policy import DriftPolicy, ResolvedSubject
 from app.federations.policy.kinds import kind_of
@@ -99,6 +99,20 @@ def family_of(subject: str) -> str:
     return FAMILIES.get(kind_of(subject), TAKING_PART)
 
 
+def error_budget(policy: DriftPolicy, kind: ScopeKind, subject: str = "") -> float:
+    """The false discovery rate that a round's verdicts in scopes of this kind are judged under.
+
+    The smallest effects that could have been seen are told at the same level. Cohorts' calibration
+    ratios have one budget for all rounds together (`claims.py`).
+    """
+    if subject == CALIBRATION_RATIO:
+        return policy.false_discovery_rate
+    cohorts = kind == "cohort"
+    return policy.of_a_round(
+        policy.cohort_false_discovery_rate if cohorts else policy.false_discovery_rate
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Case:
     """A round to judge: the reference's rounds, the newest rounds (the last is judged), the policy.
@@ -120,10 +134,9 @@ class Case:
     mine: Mine | None = None
     joined: Joined = NOBODY
 
-    @property
-    def level(self) -> float:
-        """The level that the smallest effects that could be seen are told at."""
-        return self.policy.of_a_round(self.policy.false_discovery_rate)
+    def level(self, kind: ScopeKind) -> float:
+        """The level that scopes of a kind are judged at."""
+        return error_budget(self.policy, kind)
 
     @property
     def current(self) -> RoundMeasure:
@@ -191,7 +204,8 @@ class Case:
     @cached_property
     def before(self) -> list[Summary]:
         """What each scope said in the reference's rounds, varying as the newest ones would."""
-        return [one.widened(self.widening) for one in self.baseline.departed(self.scopes)]
+        departed = self.baseline.departed(self.reference, self.places_before, self.scopes)
+        return [one.widened(self.widening) for one in departed]
 
     @cached_property
     def widening(self) -> Floats:
@@ -208,5 +222,5 @@ class Case:
     @cached_property
     def after(self) -> list[Summary]:
         """What each scope says in the newest rounds."""
-        pairs = zip(self.latest, self.places_after, strict=True)
-        return [summarise(measure, places, self.scopes, self.expected) for measure, places in pairs]
+        departed = self.baseline.departed(self.latest, self.places_after, self.scopes)
+        return [one.widened() for one in departed]

@@ -11,8 +11,7 @@ from dataclasses import replace
 
 from app.drift.client_findings import DRIFT, INSUFFICIENT, ClientFindings
 from app.drift.distributions import judge_distribution
-from app.drift.findings import Case, Finding
-from app.drift.measurements import CALIBRATION_RATIO
+from app.drift.findings import Case, Finding, error_budget
 from app.drift.rates import MEDIAN_SHIFT, judge_rate
 from app.drift.scopes import ScopeKind
 from app.drift.showing import Showing
@@ -51,32 +50,20 @@ def _settled(case: Case, findings: Iterable[Finding]) -> Iterator[Finding]:
 def with_breadth(finding: Finding, clients: Sequence[ClientFindings]) -> Finding:
     """A finding on the federation with how many clients were judged, drifted, and moved with it.
 
-    Where clients are not judged by its detector it is told of the one that tests them.
+    Where clients are not judged by its detector it is told of the one that tests them; of clients
+    in shards each shard has findings of its own.
     """
     tested = [one for one in clients if one.subject == finding.subject and one.tested]
-    same = (one for one in tested if one.detector == finding.detector)
-    each = next(same, next(iter(tested), None))
-    if each is None or finding.scope.kind != "federation":
+    if not tested or finding.scope.kind != "federation":
         return finding
+    same = [one for one in tested if one.detector == finding.detector]
+    each = same or [one for one in tested if one.detector == tested[0].detector]
     breadth = {
-        "clients_judged": len(each.clients) - each.count(INSUFFICIENT),
-        "clients_drifting": each.count(DRIFT),
-        "clients_moved": each.moved_with(finding.effect),
+        "clients_judged": sum(len(one.clients) - one.count(INSUFFICIENT) for one in each),
+        "clients_drifting": sum(one.count(DRIFT) for one in each),
+        "clients_moved": sum(one.moved_with(finding.effect) for one in each),
     }
     return replace(finding, explanation={**finding.explanation, **breadth})
-
-
-def error_budget(policy: DriftPolicy, kind: ScopeKind, subject: str = "") -> float:
-    """The false discovery rate that a round's verdicts in scopes of this kind are judged under.
-
-    Cohorts' calibration ratios have one budget for all rounds together (`claims.py`).
-    """
-    if subject == CALIBRATION_RATIO:
-        return policy.false_discovery_rate
-    cohorts = kind == "cohort"
-    return policy.of_a_round(
-        policy.cohort_false_discovery_rate if cohorts else policy.false_discovery_rate
-    )
 
 
 def _missing_evidence(case: Case, at: int) -> str | None:

@@ -69,7 +69,7 @@ class Expected:
         binned = {name for measure in reference for name in measure.histograms}
         return cls(
             {name: _average_rate(pairs, name, clients) for name in rates},
-            {name: _average_shares(pairs, name, clients) for name in binned},
+            {name: average_shares(pairs, name, clients) for name in binned},
         )
 
     def with_joined(self, joined: Joined, places: Places) -> "Expected":
@@ -110,8 +110,11 @@ def _average_rate(rounds: Rounds, subject: str, clients: int) -> Floats:
     return quotient(sums, counts)
 
 
-def _average_shares(rounds: Rounds, subject: str, clients: int) -> tuple[Floats, Floats]:
-    """On the bins of the last round that told; rounds on other bins are left out."""
+def average_shares(rounds: Rounds, subject: str, clients: int) -> tuple[Floats, Floats]:
+    """Each client's shares over rounds that tell them, and the edges.
+
+    On the bins of the last round that told; rounds on other bins are left out.
+    """
     edges = [one.histograms[subject].edges for one, _ in rounds if subject in one.histograms][-1]
     sums, counts = np.zeros((clients, len(edges) - 1)), np.zeros(clients)
     for measure, places in rounds:

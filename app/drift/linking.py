@@ -30,12 +30,6 @@ def resume(
     return case
 
 
-def keep(session: Session, case: Case, round_: Round, reference: Reference) -> None:
-    """Keep who joined, a case's own round included."""
-    data = link(case, case.current).pack()
-    streams.keep(session, reference.id, JOINED, round_, data)
-
-
 def link(case: Case, measure: RoundMeasure) -> Joined:
     """Who joined by the end of a round, newcomers linked in as many as the reference has at most.
 

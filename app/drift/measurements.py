@@ -107,8 +107,8 @@ class RoundMeasure:
             return self.histograms[subject].told
         return np.zeros(len(self.clients), dtype=np.bool_)
 
-    def of(self, chosen: Mask) -> "RoundMeasure":
-        """The part of it that these clients said."""
+    def of(self, chosen: Mask | slice) -> "RoundMeasure":
+        """The part of it that these clients said; of a slice nothing is copied."""
         return RoundMeasure(
             self.round_id,
             self.step,
@@ -306,7 +306,7 @@ def _binned_columns(
         yield f"{FEATURE}:{name}", f"{FEATURE_COLUMN}{name}", edges
 
 
-def _part(binned: Binned, chosen: Mask) -> Binned:
+def _part(binned: Binned, chosen: Mask | slice) -> Binned:
     return Binned(
         binned.edges,
         binned.counts[chosen],

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
 
+import numpy as np
 from cachetools import LRUCache, cached
 from sqlmodel import Session
 
@@ -22,8 +23,8 @@ from app.rounds.records import Mine
 from app.rounds.schemas import BinSpecIn
 from app.rounds.tables import Round
 
-MOST_BYTES = 96 * 2**20  # of measures that a process remembers
-MOST_CENTRES = 1024  # rounds
+MOST_BYTES = 192 * 2**20  # of measures that a process remembers
+MOST_NOTED = 1024  # rounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,8 @@ def measure(
     mine: Mine | None = None,
 ) -> list[RoundMeasure]:
     """What these rounds say of a version, as far as it came until then; of some clients alone."""
+    if not measured:
+        return []
     one_of_each = {round_.bin_spec: round_ for round_ in measured}
     bins = {spec: bin_specs.bins_of(session, federation, one) for spec, one in one_of_each.items()}
     refused = rounds.refusals_by_round(session, [round_.id for round_ in measured])
@@ -70,7 +73,11 @@ def measure(
     ]
     if mine is None:
         return [_whole(one) for one in stored]
-    return [replace(one.measured(mine), centres=_centres(one)) for one in stored]
+    noted = [_noted(one) for one in stored]
+    if sum(one.nbytes for one in noted) <= MOST_BYTES:
+        return [_part(_whole(one), mine) for one in stored]
+    pairs = zip(stored, noted, strict=True)
+    return [replace(one.measured(mine), centres=note.centres) for one, note in pairs]
 
 
 @cached(
@@ -84,7 +91,26 @@ def _whole(stored: _Stored) -> RoundMeasure:
     return replace(whole, centres=contrasts.centres_of(whole))
 
 
-@cached(LRUCache(maxsize=MOST_CENTRES), key=lambda stored: stored.key, lock=Lock())
-def _centres(stored: _Stored) -> Mapping[str, float]:
-    """What its shards have in common, and each would have to read the whole of it for."""
-    return contrasts.centres_of(stored.measured(None))
+@dataclass(frozen=True, eq=False)
+class _Noted:
+    """What the shards of a round have in common, and the memory that all of it takes."""
+
+    centres: Mapping[str, float]
+    nbytes: int
+
+
+@cached(LRUCache(maxsize=MOST_NOTED), key=lambda stored: stored.key, lock=Lock())
+def _noted(stored: _Stored) -> _Noted:
+    whole = _whole(stored)
+    return _Noted(whole.centres, whole.nbytes)
+
+
+def _part(whole: RoundMeasure, mine: Mine) -> RoundMeasure:
+    """What some clients of a round say, as if it were read of them alone; nothing is copied."""
+    part = whole.of(mine.rows(whole.clients))
+    return replace(
+        part,
+        rates={name: values for name, values in part.rates.items() if not np.isnan(values).all()},
+        histograms={name: binned for name, binned in part.histograms.items() if binned.told.any()},
+        joint=part.joint if part.joint is not None and part.joint.told.any() else None,
+    )

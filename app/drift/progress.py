@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlmodel import Session
 
-from app.drift import repository
+from app.drift import parts_repository, repository
 from app.rounds import service as rounds
 from app.rounds.tables import Round
 
@@ -57,7 +57,7 @@ def progress_of(session: Session, federation_id: UUID, round_id: UUID) -> Progre
     evaluation = repository.evaluation_of(session, round_id)
     if evaluation is None:
         return Progress(round_id, _stage(round_, None), here, told)
-    parts = repository.shard_states(session, evaluation.id)
+    parts = parts_repository.shard_states(session, evaluation.id)
     return Progress(
         round_id,
         _stage(round_, evaluation.state),

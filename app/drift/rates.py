@@ -32,7 +32,7 @@ def judge_rate(case: Case, at: int, subject: str, splitting: Splitting) -> Findi
     if len(latest) % 2 == 0:
         latest = latest[1:]
     try:
-        result = median_shift(reference, latest, alpha=case.level)
+        result = median_shift(reference, latest, alpha=case.level(case.scopes[at].kind))
     except DetectorError as error:
         return finding.insufficient(str(error))
     return finding.answered(_relative(result, reference) if judged.unit == RATIO else result)

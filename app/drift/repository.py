@@ -11,7 +11,6 @@ from sqlmodel import Session, col, delete, select, update
 
 from app.drift.tables import (
     Evaluation,
-    EvaluationShard,
     Reference,
     RoundSubject,
     StreamState,
@@ -148,17 +147,17 @@ def replace_state(session: Session, state: StreamState, keep: int) -> None:
         col(StreamState.reference_id) == state.reference_id,
         col(StreamState.shard) == state.shard,
     )
-    steps = (
+    kept = (
         select(StreamState.global_step)
         .where(*of_shard, StreamState.global_step < state.global_step)
         .distinct()
         .order_by(col(StreamState.global_step).desc())
         .limit(keep - 1)
     )
-    kept = list(session.exec(steps))
-    stale = col(StreamState.global_step).not_in([*kept, state.global_step])
-    session.exec(delete(StreamState).where(*of_shard, stale))
-    session.exec(delete(StreamState).where(*of_shard, col(StreamState.round_id) == state.round_id))
+    of_this_step = col(StreamState.global_step) == state.global_step
+    stale = ~of_this_step & col(StreamState.global_step).not_in(kept)
+    of_this_round = col(StreamState.round_id) == state.round_id
+    session.exec(delete(StreamState).where(*of_shard, stale | of_this_round))
     session.add(state)
 
 
@@ -205,36 +204,9 @@ def next_evaluation(session: Session, reference_id: UUID, after_step: int) -> Ev
     return session.exec(query.order_by(col(Evaluation.global_step)).limit(1)).first()
 
 
-def shards_of(session: Session, evaluation_id: UUID) -> list[EvaluationShard]:
-    """The shards of an evaluation, by number."""
-    query = select(EvaluationShard).where(EvaluationShard.evaluation_id == evaluation_id)
-    return list(session.exec(query.order_by(col(EvaluationShard.number))))
-
-
-def shard_states(session: Session, evaluation_id: UUID) -> list[tuple[str, str | None]]:
-    """The state of each shard of an evaluation, and why it was left out."""
-    query = select(EvaluationShard.state, EvaluationShard.error)
-    return list(session.exec(query.where(EvaluationShard.evaluation_id == evaluation_id)))
-
-
-def shard_with_id(session: Session, shard_id: UUID) -> EvaluationShard | None:
-    """A shard by id."""
-    return session.get(EvaluationShard, shard_id)
-
-
 def every_reference(session: Session, federation_id: UUID) -> list[Reference]:
     """All references of a federation."""
     return list(session.exec(select(Reference).where(Reference.federation_id == federation_id)))
-
-
-def every_shard(session: Session, federation_id: UUID) -> Iterator[EvaluationShard]:
-    """Every judged shard of a federation's rounds, one after the other."""
-    query = (
-        select(EvaluationShard)
-        .join(Evaluation, col(Evaluation.id) == col(EvaluationShard.evaluation_id))
-        .where(Evaluation.federation_id == federation_id, EvaluationShard.state == "judged")
-    )
-    yield from session.exec(query.execution_options(yield_per=1))
 
 
 def every_state(session: Session, federation_id: UUID) -> Iterator[StreamState]:
@@ -376,9 +348,10 @@ def replace_subject_rows(session: Session, round_id: UUID, rows: Iterable[RoundS
     session.flush()
 
 
-def subject_rows(session: Session, round_ids: Collection[UUID]) -> list[RoundSubject]:
-    """What dashboards read of these rounds, oldest first."""
-    query = select(RoundSubject).where(col(RoundSubject.round_id).in_(round_ids))
+def subject_rows(session: Session, ids: Collection[UUID], least: int = 0) -> list[RoundSubject]:
+    """What dashboards read of these rounds, oldest first; outcomes of at least `least`."""
+    query = select(RoundSubject).where(RoundSubject.outcome >= least)
+    query = query.where(col(RoundSubject.round_id).in_(ids))
     order = RoundSubject.global_step, RoundSubject.received_at, RoundSubject.round_id
     return list(session.exec(query.order_by(*(col(column) for column in order))))
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.drift.known import Known
 from app.drift.measurements import Floats, Mask, RoundMeasure
@@ -32,7 +31,7 @@ def scopes_of(known: Known, current: RoundMeasure, min_cohort_size: int) -> list
     places = known.places(current.clients)
     here = np.flatnonzero(places >= 0)
     least = disclosure.records_needed(min_cohort_size, current.stands_for)
-    groups = disclosure.scopes_of(tags_by_client(current, here))
+    groups = disclosure.rows_of(current.tags, here)
     scopes = [Scope("federation", "", known.shares)]
     for kind, key in sorted(disclosure.shown(groups, least)):
         if kind == "cohort":
@@ -42,12 +41,3 @@ def scopes_of(known: Known, current: RoundMeasure, min_cohort_size: int) -> list
             weights[inside] = known.shares[inside]
             scopes.append(Scope("cohort", key, weights))
     return scopes
-
-
-def tags_by_client(measure: RoundMeasure, rows: NDArray[np.intp]) -> dict[str, dict[str, str]]:
-    """The cohort tags of the clients in these rows."""
-    columns = [(tag, values[rows].tolist()) for tag, values in measure.tags.items()]
-    return {
-        client.decode(): {tag: values[at] for tag, values in columns if values[at]}
-        for at, client in enumerate(measure.clients[rows].tolist())
-    }

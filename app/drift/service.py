@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlmodel import Session
 
 from app.core.errors import NotFoundError
-from app.drift import repository, shards
+from app.drift import parts_repository, repository, shards
 from app.drift.cases import reference_rounds
 from app.drift.client_findings import ClientFindings
 from app.drift.evaluating import begin, conclude, stale
@@ -14,7 +14,7 @@ from app.drift.explaining.carriers import Carriers, carriers
 from app.drift.explaining.service import fitting_version
 from app.drift.explaining.service import of_round as explanations_of
 from app.drift.explaining.service import of_verdict as explanation_of
-from app.drift.judging import error_budget
+from app.drift.findings import error_budget
 from app.drift.measuring import measure
 from app.drift.onsets import Series, Timeline, onsets, timeline
 from app.drift.references import (
@@ -84,7 +84,7 @@ def under_way(session: Session, federation_id: UUID, model: str) -> Evaluation |
 
 def progress(session: Session, evaluation: Evaluation) -> tuple[int, list[str]]:
     """How many of an evaluation's shards are done, and why some were left out."""
-    parts = repository.shard_states(session, evaluation.id)
+    parts = parts_repository.shard_states(session, evaluation.id)
     errors = [error for _, error in parts if error is not None]
     return sum(state != "waiting" for state, _ in parts), errors
 
@@ -123,7 +123,11 @@ def _decided(
     federation = federations.get(session, evaluation.federation_id)
     policy = federations.policy_at(session, federation, evaluation.policy_version).drift
     level = error_budget(policy, "client")
-    return evaluation, shards.decided(repository.shards_of(session, evaluation.id), level), level
+    return (
+        evaluation,
+        shards.decided(parts_repository.shards_of(session, evaluation.id), level),
+        level,
+    )
 
 
 def recent_rounds_with_verdicts(
@@ -139,6 +143,21 @@ def recent_rounds_with_verdicts(
         by_round[verdict.round_id].append(verdict)
     judged = rounds.with_ids(session, federation_id, ids)
     return [(round_, by_round[round_.id]) for round_ in judged]
+
+
+def drifts_of(
+    session: Session, federation_id: UUID, model: str, version: str, last_step: int, count: int
+) -> tuple[int, list[RoundSubject]]:
+    """How many rounds were judged against the reference in force, and what drifted in them.
+
+    The `count` newest are looked at; what drifted is of the federation or of a cohort that may be
+    shown, oldest first.
+    """
+    reference = repository.reference_in_force(session, federation_id, model, version)
+    if reference is None:
+        return 0, []
+    ids = repository.judged_round_ids(session, reference.id, last_step, count)
+    return len(ids), repository.subject_rows(session, ids, OUTCOMES.index("drift"))
 
 
 def newest_judged_step(session: Session, federation_id: UUID, model: str) -> int | None:

@@ -4,7 +4,7 @@ Gathered from the database, worked out without it, and recorded: so that judging
 nobody else from writing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,8 +13,17 @@ import msgspec
 from sqlmodel import Session
 
 from app.core import clock, outbox
-from app.drift import cases, concepts, measuring, perspectives, repository, streams, watched
-from app.drift.client_findings import ClientFindings, decide
+from app.drift import (
+    cases,
+    concepts,
+    measuring,
+    parts_repository,
+    perspectives,
+    repository,
+    streams,
+    watched,
+)
+from app.drift.client_findings import ClientFindings, decide, decide_outcomes
 from app.drift.clients import judge_clients
 from app.drift.concepts import CONCEPTS, Concepts, judge_concepts
 from app.drift.findings import Case
@@ -54,7 +63,7 @@ class Judged:
 
 def prepare(session: Session, shard_id: UUID) -> Work | None:
     """What a shard that waits is judged from; None when it does not wait any more."""
-    found = _waiting(session, shard_id)
+    found = waiting(session, shard_id)
     if found is None:
         return None
     shard, evaluation = found
@@ -93,12 +102,12 @@ def perform(work: Work) -> Judged:
 
 def record(session: Session, shard_id: UUID, judged: Judged) -> None:
     """Keep what was found, and have the round concluded once no shard of it waits."""
-    found = _waiting(session, shard_id)
+    found = waiting(session, shard_id)
     if found is not None:
         shard, evaluation = found
         round_ = rounds.get(session, evaluation.federation_id, evaluation.round_id)
         keep(session, shard, evaluation, round_, judged)
-        _conclude_after_the_last(session, evaluation)
+        conclude_after_the_last(session, evaluation)
 
 
 def at_once(session: Session, shard_id: UUID) -> None:
@@ -125,21 +134,31 @@ def keep(
 
 def quarantine(session: Session, shard_id: UUID, error: str) -> None:
     """Leave out a shard that cannot be judged; the round is concluded without it."""
-    found = _waiting(session, shard_id)
+    found = waiting(session, shard_id)
     if found is not None:
         shard, evaluation = found
         shard.state, shard.error, shard.ended_at = "quarantined", error[:LONGEST_ERROR], clock.now()
         session.add(shard)
-        _conclude_after_the_last(session, evaluation)
+        conclude_after_the_last(session, evaluation)
 
 
 def decided(shards: Sequence[EvaluationShard], level: float) -> list[ClientFindings]:
     """The answers on all clients of a round, with the error budget spent."""
-    return decide((one for shard in shards if shard.data for one in unpack(shard.data)), level)
+    return decide(_findings(shards), level)
 
 
-def _waiting(session: Session, shard_id: UUID) -> tuple[EvaluationShard, Evaluation] | None:
-    shard = repository.shard_with_id(session, shard_id)
+def outcomes(shards: Sequence[EvaluationShard], level: float) -> list[ClientFindings]:
+    """The same outcomes in less time, with q-values of what drifts alone."""
+    return decide_outcomes(_findings(shards), level)
+
+
+def _findings(shards: Sequence[EvaluationShard]) -> Iterator[ClientFindings]:
+    return (one for shard in shards if shard.data for one in unpack(shard.data))
+
+
+def waiting(session: Session, shard_id: UUID) -> tuple[EvaluationShard, Evaluation] | None:
+    """A part of a round, and its evaluation; None where it does not wait to be judged any more."""
+    shard = parts_repository.shard_with_id(session, shard_id)
     if shard is None or shard.state != "waiting":
         return None
     evaluation = repository.evaluation_with_id(session, shard.evaluation_id)
@@ -148,10 +167,8 @@ def _waiting(session: Session, shard_id: UUID) -> tuple[EvaluationShard, Evaluat
     return shard, evaluation
 
 
-def _conclude_after_the_last(session: Session, evaluation: Evaluation) -> None:
+def conclude_after_the_last(session: Session, evaluation: Evaluation) -> None:
+    """Have a round concluded once no part of it waits."""
     session.flush()
-    waiting = [
-        one for one in repository.shards_of(session, evaluation.id) if one.state == "waiting"
-    ]
-    if not waiting:
+    if not parts_repository.has_waiting_parts(session, evaluation.id):
         outbox.enqueue(session, CONCLUDE, evaluation.id)

@@ -6,7 +6,7 @@ import numpy as np
 
 from app.drift.findings import Case, Finding
 from app.drift.measurements import Mask, RoundMeasure
-from app.drift.scopes import Scope, tags_by_client
+from app.drift.scopes import Scope
 from app.rounds import disclosure
 
 TOO_FEW = "fewer clients told this than may be shown, here or in what it could be subtracted from"
@@ -44,7 +44,7 @@ class Showing:
         """The scopes that may be shown of what these clients told in one of the newest rounds."""
         measure = self._case.latest[at]
         rows = np.flatnonzero(np.frombuffer(told, dtype=np.bool_))
-        groups = disclosure.scopes_of(tags_by_client(measure, rows))
+        groups = disclosure.rows_of(measure.tags, rows)
         return disclosure.shown(groups, self._least(measure))
 
     def _told_enough_before(self, scope: Scope, subject: str) -> bool:

@@ -79,7 +79,10 @@ class Evaluation(SQLModel, table=True):
 
 
 class EvaluationShard(SQLModel, table=True):
-    """The clients of one shard of a round, judged or not yet; `data` as in `packing.py`."""
+    """The clients of one shard of a round, judged or not yet; `data` as in `packing.py`.
+
+    Where there are several, number -1 is the federation with its cohorts, as in `wide.py`.
+    """
 
     __tablename__ = "evaluation_shards"
     __table_args__ = (

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlmodel import Session
 
-from app.drift import concepts, joining, packing, repository, streams
+from app.drift import concepts, joining, packing, parts_repository, repository, streams
 from app.drift.claims import CLAIMS
 from app.drift.concepts import CONCEPTS
 from app.drift.explaining import service as explaining
@@ -30,7 +30,7 @@ def forget(session: Session, federation_id: UUID, withdrawn: Withdrawn) -> int:
 
 def _forget_findings(session: Session, federation_id: UUID, clients: Pseudonyms) -> int:
     erased = 0
-    for shard in repository.every_shard(session, federation_id):
+    for shard in parts_repository.every_shard(session, federation_id):
         assert shard.data is not None
         shard.data, gone = packing.without(shard.data, clients)
         erased += gone

@@ -2,9 +2,9 @@
 
 Pure decisions; no database. Series of one place (a scope and its key), of one family and of about
 one onset are one cause. So is, whatever the families, what shows in one cohort alone, or comes with
-one single feature while all others are still. What drifts in the whole federation takes in the
-cohorts that show the same subject, or the same family since then, and whatever of the family single
-clients show.
+one single feature while all others are still; so are clients in which one subject drifts. What
+drifts in the whole federation takes in the cohorts that show the same subject, or the same family
+since then, and whatever of the family single clients show.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -57,6 +57,16 @@ class Cause:
     def feature(self) -> str | None:
         """The single feature that it shows in; None where there are more, or none."""
         return single_feature(self.families)
+
+    def is_elsewhere(self, subject: str) -> bool:
+        """Whether drift in this subject at another client, or in another cohort, is part of it.
+
+        Clients that drift in one subject are one cause; cohorts only by their one feature, since
+        what is done about a cohort is done for it alone.
+        """
+        if self.place[0] == CLIENT:
+            return subject in {one.subject for one in self.families}
+        return self.place[0] == COHORT and self.feature == subject
 
     def add(self, series: Series, verdicts: Sequence[Verdict]) -> None:
         """Have a series be part of it."""
@@ -149,19 +159,22 @@ class Sorting:
     def _home(
         self, series: Series, family: str, place: tuple[str, str], onset: int
     ) -> Cause | None:
-        """The cause that a series is part of, the one of the nearest onset; None: a new one."""
+        """The cause that a series is part of: alike, then of the nearest onset; None: a new one."""
         fitting = [
             cause
             for cause in self.causes
             if self._near(cause, onset)
             and (
                 (cause.place == place and self._of_one(cause, series, family))
-                or (cause.place[0] == place[0] != FEDERATION and cause.feature == series.subject)
+                or (cause.place[0] == place[0] and cause.is_elsewhere(series.subject))
             )
         ]
-        return min(
-            fitting, key=lambda cause: self._rounds.apart(cause.onset_step, onset), default=None
-        )
+
+        def distance(cause: Cause) -> tuple[bool, int]:
+            alike = cause.is_elsewhere(series.subject)
+            return not alike, self._rounds.apart(cause.onset_step, onset)
+
+        return min(fitting, key=distance, default=None)
 
     def _near(self, cause: Cause, onset: int) -> bool:
         return self._rounds.apart(cause.onset_step, onset) <= self._policy.onset_rounds

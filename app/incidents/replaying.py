@@ -20,7 +20,7 @@ from app.core import clock, migrations, outbox
 from app.core.database import Database
 from app.core.outbox import OutboxState
 from app.drift import service as drift
-from app.drift import shards
+from app.drift import shards, wide
 from app.drift.errors import TooFewRoundsError
 from app.drift.references import BY_ITSELF
 from app.drift.tables import Reference, Verdict
@@ -219,6 +219,7 @@ def _judge(scratch: Database) -> None:
     effects = {
         rounds.EVALUATE: service.on_round,
         shards.EVALUATE_SHARD: shards.at_once,
+        wide.EVALUATE_WIDE: wide.at_once,
         shards.CONCLUDE: service.on_shards_judged,
     }
     while True:

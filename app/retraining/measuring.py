@@ -18,6 +18,7 @@ from app.rounds.records import Records
 from app.rounds.tables import Round, RoundAggregate
 
 ERROR_RATE, LOG_LOSS = "error_rate", "log_loss"
+EXAMPLES = "num_examples"
 WEEK = timedelta(weeks=1)
 SHORTEST = timedelta(minutes=1)  # rounds that say they took no time
 
@@ -137,11 +138,11 @@ def _ids(measured: Sequence[Round]) -> list[UUID]:
 
 def _exact(session: Session, federation: Federation, round_: Round, of: str) -> Sums | None:
     """A round's sums over all clients that told them; None without records, or with too few."""
-    found = rounds.records_of_round(session, round_.id)
-    least = records_needed(federation.min_cohort_size, clients_of_a_record(round_.envelope))
     prefix = "canary." if of == "canary" else ""
-    right = _sum(found, f"{prefix}metrics.correct_count", least)
-    loss = _sum(found, f"{prefix}metrics.loss_sum", least)
+    names = [f"{prefix}metrics.correct_count", f"{prefix}metrics.loss_sum"]
+    found = rounds.records_of_round(session, round_.id, only=[EXAMPLES, *names])
+    least = records_needed(federation.min_cohort_size, clients_of_a_record(round_.envelope))
+    right, loss = (_sum(found, name, least) for name in names)
     if right is None and loss is None:
         return None
     return Sums(wrong=None if right is None else (right[1] - right[0], right[1]), loss=loss)
@@ -150,7 +151,7 @@ def _exact(session: Session, federation: Federation, round_: Round, of: str) -> 
 def _sum(found: Records, column: str, least: int) -> Sum | None:
     if column not in found.numbers:
         return None
-    values, examples = found.numbers[column], found.numbers["num_examples"]
+    values, examples = found.numbers[column], found.numbers[EXAMPLES]
     told = ~np.isnan(values)
     if np.count_nonzero(told) < least or not examples[told].sum():
         return None

@@ -85,13 +85,8 @@ class _Scopes:
 
     def _shown(self, clients: bytes) -> set[Scope]:
         """The scopes that may be shown of what these clients told."""
-        rows = np.flatnonzero(np.frombuffer(clients, dtype=np.bool_)).tolist()
-        tags = {tag: values.tolist() for tag, values in self._tags.items()}
-        groups = {
-            str(row): {tag: values[row] for tag, values in tags.items() if values[row]}
-            for row in rows
-        }
-        return disclosure.shown(disclosure.scopes_of(groups), self.least)
+        rows = np.flatnonzero(np.frombuffer(clients, dtype=np.bool_))
+        return disclosure.shown(disclosure.rows_of(self._tags, rows), self.least)
 
 
 def _measured(

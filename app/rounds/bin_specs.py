@@ -6,7 +6,7 @@ from itertools import pairwise
 from threading import Lock
 from uuid import UUID
 
-from cachetools import LRUCache
+from cachetools import LRUCache, cached
 from sqlmodel import Session
 
 from app.audit import service as audit
@@ -67,7 +67,16 @@ def bins_of(session: Session, federation: Federation, round_: Round) -> BinSpecI
     """What a round's clients count on; None where it names no bin spec."""
     if round_.bin_spec is None:
         return None
-    return BinSpecIn.model_validate(get(session, federation, round_.bin_spec).document)
+    return _bins(session, federation, round_.bin_spec)
+
+
+@cached(
+    LRUCache(maxsize=256),
+    key=lambda _session, federation, spec_id: (federation.id, spec_id),
+    lock=Lock(),
+)
+def _bins(session: Session, federation: Federation, spec_id: str) -> BinSpecIn:
+    return BinSpecIn.model_validate(get(session, federation, spec_id).document)
 
 
 def known(session: Session, federation: Federation, spec_id: str) -> Spec | None:

@@ -14,7 +14,7 @@ Between rounds nothing is suppressed. There a shared value is rounded, so that o
 or leaves shows only coarsely in the difference (`coarsened`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Set
 from itertools import combinations
 from math import ceil, floor, log10
 from typing import Any
@@ -27,7 +27,7 @@ FEDERATION = ("federation", "")
 RESOLUTION = 0.1
 
 Scope = tuple[str, str]  # a scope and its key, such as ("cohort", "hub=EWR")
-Members = Mapping[Scope, Set[str]]
+Members = Mapping[Scope, Set[Hashable]]  # clients by name or number, whichever is at hand
 Weights = NDArray[np.int64]
 _HIDDEN, _NONE = "hidden", "none"
 
@@ -52,6 +52,16 @@ def scopes_of(cohorts: Mapping[str, Mapping[str, str]]) -> dict[Scope, set[str]]
     return scopes
 
 
+def rows_of(tags: Mapping[str, NDArray[np.str_]], rows: NDArray[np.intp]) -> dict[Scope, set[int]]:
+    """The same of the clients in these rows of a round, by their rows; `tags` are by tag."""
+    scopes = {FEDERATION: set(rows.tolist())}
+    for tag, column in tags.items():
+        told = column[rows]
+        for value in sorted(set(told.tolist()) - {""}):
+            scopes["cohort", f"{tag}={value}"] = set(rows[told == value].tolist())
+    return scopes
+
+
 def shown(scopes: Members, k: int) -> set[Scope]:
     """The scopes that may be shown, of those with these clients.
 
@@ -63,7 +73,7 @@ def shown(scopes: Members, k: int) -> set[Scope]:
     >>> shown({FEDERATION: {f"c{n}" for n in range(10)}, **scopes}, k=3)
     {('federation', '')}
     """
-    everyone = scopes.get(FEDERATION, set())
+    everyone = scopes.get(FEDERATION, frozenset())
     if len(everyone) < max(k, 1):
         return set()
     kept = {scope for scope in scopes if scope != FEDERATION and len(scopes[scope]) >= k}
@@ -125,7 +135,7 @@ def _ends(weights: Weights, inside: NDArray[np.bool_]) -> list[int]:
     return list(np.flatnonzero(crossing.any(axis=1)))
 
 
-def _side(scopes: Members, kept: Set[Scope], tag: str) -> Callable[[str], Scope]:
+def _side(scopes: Members, kept: Set[Scope], tag: str) -> Callable[[Hashable], Scope]:
     """Which node of a tag's a client belongs to: its cohort, or what stands for all hidden ones."""
     node = {client: scope for scope in kept if _tag(scope) == tag for client in scopes[scope]}
     other = (_HIDDEN if tag else _NONE, tag)
@@ -133,10 +143,10 @@ def _side(scopes: Members, kept: Set[Scope], tag: str) -> Callable[[str], Scope]
 
 
 def _parts(
-    clients: Set[str], left: Callable[[str], Scope], right: Callable[[str], Scope]
+    clients: Set[Hashable], left: Callable[[Hashable], Scope], right: Callable[[Hashable], Scope]
 ) -> Iterator[tuple[list[Scope], Weights]]:
     """The connected parts of two tags' graph, each with its clients between any two nodes."""
-    edges = [(left(client), right(client)) for client in sorted(clients)]
+    edges = [(left(client), right(client)) for client in clients]
     nodes = sorted({node for edge in edges for node in edge})
     place = {node: at for at, node in enumerate(nodes)}
     weights = np.zeros((len(nodes), len(nodes)), dtype=np.int64)

@@ -4,7 +4,7 @@ What the round's chunks say is put together as in `reports.py`, and mostly faste
 client in common are laid one below the other, and only others are joined field by field.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,16 +46,37 @@ class Records:
     counts: Mapping[str, Counted]
 
 
-Mine = Callable[[Pseudonyms], NDArray[np.bool_]]  # which of these clients are asked for
+@dataclass(frozen=True)
+class Mine:
+    """Which clients are asked for: those from one pseudonym on, and before another."""
+
+    first: bytes
+    beyond: bytes
+
+    def among(self, clients: Pseudonyms) -> NDArray[np.bool_]:
+        """Which of these clients they are."""
+        mine: NDArray[np.bool_] = (clients >= self.first) & (clients < self.beyond)
+        return mine
+
+    def rows(self, ordered: Pseudonyms) -> slice:
+        """Where they are among ordered clients."""
+        first, beyond = np.searchsorted(ordered, np.array([self.first, self.beyond], PSEUDONYM))
+        return slice(int(first), int(beyond))
 
 
-def read(blocks: Iterable[ReportBlock], mine: Mine | None = None) -> Records:
-    """The records in the blocks of one round, of all clients or of some."""
-    return read_and_compare(blocks, mine)[0]
+def read(
+    blocks: Iterable[ReportBlock],
+    mine: Mine | None = None,
+    only: Collection[str] | None = None,
+) -> Records:
+    """The records in the blocks of one round, of all clients or of some, or some columns alone."""
+    return read_and_compare(blocks, mine, only)[0]
 
 
 def read_and_compare(
-    blocks: Iterable[ReportBlock], mine: Mine | None = None
+    blocks: Iterable[ReportBlock],
+    mine: Mine | None = None,
+    only: Collection[str] | None = None,
 ) -> tuple[Records, list[Conflict]]:
     """The records in the blocks of one round, and where its chunks disagree."""
     kept = sorted((block for block in blocks if block.data is not None), key=lambda one: one.chunk)
@@ -64,7 +85,7 @@ def read_and_compare(
     if len(batches) > 1 and _share_clients(batches):
         reports, conflicts = join(kept)
         batches = _of(mine, [_joined(reports, batches)])
-    return _side_by_side(batches), conflicts
+    return _side_by_side(_chosen(batches, only)), conflicts
 
 
 def pseudonyms(names: Iterable[str]) -> Pseudonyms:
@@ -75,12 +96,23 @@ def pseudonyms(names: Iterable[str]) -> Pseudonyms:
 def _of(mine: Mine | None, batches: Iterable[pa.RecordBatch]) -> list[pa.RecordBatch]:
     if mine is None:
         return list(batches)
-    return [batch.filter(pa.array(mine(_clients(batch)))) for batch in batches]
+    return [batch.filter(pa.array(mine.among(_clients(batch)))) for batch in batches]
+
+
+def _chosen(
+    batches: Sequence[pa.RecordBatch], only: Collection[str] | None
+) -> Sequence[pa.RecordBatch]:
+    if only is None:
+        return batches
+    names = {"client", *only}
+    return [
+        batch.select([name for name in batch.schema.names if name in names]) for batch in batches
+    ]
 
 
 def _share_clients(batches: Sequence[pa.RecordBatch]) -> bool:
-    clients = np.concatenate([_clients(batch) for batch in batches])
-    return len(np.unique(clients)) < len(clients)
+    clients = np.sort(np.concatenate([_clients(batch) for batch in batches]))
+    return bool((clients[1:] == clients[:-1]).any())
 
 
 def _joined(reports: list[ClientReport], batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:

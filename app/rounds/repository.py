@@ -314,7 +314,7 @@ def keep_ledger(session: Session, federation_id: UUID, data: bytes) -> None:
 
 def withdrawal_marks(session: Session, federation_id: UUID) -> set[str]:
     """What recognises the clients that withdrew from a federation."""
-    return set(session.exec(_MARKS, params={"federation_id": federation_id}))
+    return set(session.connection().scalars(_MARKS, {"federation_id": federation_id}))
 
 
 def blocks_with_records(session: Session, federation_id: UUID) -> Iterator[ReportBlock]:

@@ -1,6 +1,6 @@
 """Decisions on rounds: take them in, put them together, and answer for them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -162,10 +162,18 @@ def aggregates_by_round(
 
 
 def records_of_round(
-    session: Session, round_id: UUID, *, until: datetime | None = None, mine: Mine | None = None
+    session: Session,
+    round_id: UUID,
+    *,
+    until: datetime | None = None,
+    mine: Mine | None = None,
+    only: Collection[str] | None = None,
 ) -> Records:
-    """The client records of a round, as far as they came until then, or now; of some clients."""
-    return records.read(repository.blocks_of(session, [round_id], until), mine)
+    """The client records of a round, as far as they came until then, or now.
+
+    Of some clients, or some of the wire format's columns, alone where these are named.
+    """
+    return records.read(repository.blocks_of(session, [round_id], until), mine, only)
 
 
 def refusals_by_round(session: Session, round_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:

@@ -24,7 +24,8 @@ from app.incidents.states import Event
 from app.incidents.tables import Incident
 from app.rounds.tables import Round
 
-STOP_SECONDS = 90.0  # a worker gives what is under way time to end, and the machine may be busy
+START_SECONDS = 150  # of worker and beat, on a machine that does much else
+STOP_SECONDS = 25.0  # a worker ends within its settings' seconds and 2; the machine may be busy
 
 
 @dataclass(frozen=True)

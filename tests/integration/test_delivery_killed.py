@@ -22,10 +22,16 @@ from app.incidents.delivery_schemas import WebhookIn
 from app.incidents.states import WebhookEvent
 from app.incidents.tables import Notice
 from tests.integration.polling import wait_for
-from tests.integration.receivers import Receiver, answering, opened_incident, receiving
+from tests.integration.receivers import (
+    START_SECONDS,
+    STOP_SECONDS,
+    Receiver,
+    answering,
+    opened_incident,
+    receiving,
+)
 
 KILLS, ALERTS_A_LIFE, SEED = 4, 20, 20261121
-START_SECONDS = 150  # of a worker, on a machine that does much else
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -81,7 +87,7 @@ def test_nothing_is_lost_and_little_is_told_twice(
     finally:
         for process in (worker, beat):
             process.terminate()
-            process.wait(20)
+            process.wait(STOP_SECONDS)
     twice = sum(arrived(receiver).values()) - len(arrived(receiver))
     print(f"{KILLS} kills, {len(arrived(receiver))} messages, {twice} told twice")
     # A kill can catch one attempt for each receiver between its end and the note of it.

@@ -156,7 +156,7 @@ def test_a_child_that_cannot_be_started_leaves_no_other_behind() -> None:
     missing = Child("missing", ["no-such-program-of-vigie"])
     sleeping = Child("sleeping", ["sleep", "600"])
     with pytest.raises(FileNotFoundError):
-        Supervisor([sleeping, missing]).run()
+        Supervisor([sleeping, missing], GRACE_SECONDS).run()
     assert sleeping.process is not None
     assert sleeping.process.returncode == -signal.SIGTERM
 
@@ -164,7 +164,7 @@ def test_a_child_that_cannot_be_started_leaves_no_other_behind() -> None:
 @pytest.mark.usefixtures("handlers_kept")
 def test_under_nohup_a_closed_terminal_stops_nothing() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    supervisor = Supervisor([Child("sleeping", ["sleep", "600"])])
+    supervisor = Supervisor([Child("sleeping", ["sleep", "600"])], GRACE_SECONDS)
     supervisor.run(started=supervisor.stop)
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 

@@ -8,8 +8,8 @@ from app.drift.explaining.alike import Alike
 from app.drift.explaining.movements import Movement
 from app.drift.explaining.schemas import ClientShare, CohortShare, FeatureShare
 from app.drift.findings import Case, Finding
-from app.drift.measurements import FEATURE, SKEW
-from app.drift.scopes import Scope, tags_by_client
+from app.drift.measurements import FEATURE, SKEW, RoundMeasure
+from app.drift.scopes import Scope
 from app.federations.policy.kinds import kind_of
 from app.rounds import disclosure
 from detectors import Outcome
@@ -97,10 +97,20 @@ def drifting_inputs(findings: Iterable[Finding], scope: Scope) -> Iterator[Findi
 
 def tags_lately(case: Case) -> dict[str, dict[str, str]]:
     """The cohort tags of the clients of the newest rounds, each as it told them last, if any."""
+    if not any(measure.tags for measure in case.latest):
+        return {}
     told: dict[str, dict[str, str]] = {}
     for measure in case.latest:
-        told |= tags_by_client(measure, np.arange(len(measure.clients)))
+        told |= _tags_by_client(measure)
     return {client: tags for client, tags in told.items() if tags}
+
+
+def _tags_by_client(measure: RoundMeasure) -> dict[str, dict[str, str]]:
+    columns = [(tag, values.tolist()) for tag, values in measure.tags.items()]
+    return {
+        client.decode(): {tag: values[at] for tag, values in columns if values[at]}
+        for at, client in enumerate(measure.clients.tolist())
+    }
 
 
 def _rest(shares: Sequence[CohortShare]) -> Iterator[CohortShare]:

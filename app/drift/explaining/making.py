@@ -20,7 +20,7 @@ from app.drift.explaining.carrying import (
     tags_lately,
 )
 from app.drift.explaining.causes import Cause, causes_of, causes_of_clients, drifts_of_client
-from app.drift.explaining.levels import Levels, client_series, levels_of, series_of
+from app.drift.explaining.levels import Levels, client_series, series_of
 from app.drift.explaining.movements import Movement, Movements
 from app.drift.explaining.origins import Origins
 from app.drift.explaining.pooled import split_of
@@ -59,12 +59,8 @@ class Judged:
     cases: Sequence[Case]
     findings: Sequence[Finding]
     clients: Sequence[ClientFindings]
+    levels: Levels
     of_their_own: bool
-
-    @cached_property
-    def levels(self) -> Levels:
-        """Where its subjects stand."""
-        return levels_of(self.cases)
 
 
 def explanations_of(session: Session, judged: Judged) -> list[Explanation]:

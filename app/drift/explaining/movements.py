@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from app.drift.clients import table
 from app.drift.explaining.gaussian import gaussian
 from app.drift.findings import Case
-from app.drift.known import Expected, Places
+from app.drift.known import Places, average_shares
 from app.drift.measurements import Floats, Mask, RoundMeasure
 from app.drift.scopes import Scope
 from app.rounds.records import Pseudonyms
@@ -60,11 +60,6 @@ class Movements:
     def __init__(self, case: Case) -> None:
         self.case = case
 
-    @cached_property
-    def _lately(self) -> Expected:
-        """What each known client says in the newest rounds on average."""
-        return Expected.of(self.case.latest, self.case.places_after, len(self.case.known.clients))
-
     def of(self, scope: Scope, subject: str) -> Movement | None:
         """The movement of a subject in a scope; None where no client of it told both sides."""
         sides = self._sides(scope, subject)
@@ -102,7 +97,7 @@ class Movements:
 
     def _part_that_moved(self, scope: Scope, subject: str) -> Mask | None:
         """Which bins to follow; None where both sides were not counted on the same ones."""
-        usual, now = (side.shares.get(subject) for side in (self.case.expected, self._lately))
+        usual, now = self.case.expected.shares.get(subject), self._lately(subject)
         if usual is None or now is None or not np.array_equal(usual[0], now[0]):
             return None
         change = now[1] - usual[1]
@@ -117,6 +112,13 @@ class Movements:
             return gained
         edge = int(np.argmax(np.abs(np.cumsum(moved)[:-1])))
         return np.arange(len(moved)) > edge
+
+    def _lately(self, subject: str) -> tuple[Floats, Floats] | None:
+        """What share of each bin each known client says in the newest rounds on average."""
+        pairs = list(zip(self.case.latest, self.case.places_after, strict=True))
+        if not any(subject in measure.histograms for measure, _ in pairs):
+            return None
+        return average_shares(pairs, subject, len(self.case.known.clients))
 
 
 def _shares_in(

@@ -39,6 +39,7 @@ class Origins:
 
     def __init__(self, case: Case) -> None:
         self._case = case
+        self._by_scope: dict[str, dict[Account, float] | str] = {}
 
     @cached_property
     def _joints(self) -> Case:
@@ -53,10 +54,9 @@ class Origins:
         """Where what drifts in a scope comes from; `inputs` of the `drifting` subjects are ones."""
         inputs_moved = bool(inputs)
         labels_moved = any(kind_of(subject) == LABEL for subject in drifting)
-        try:
-            evidence = self._evidence(scope)
-        except DetectorError:
-            evidence = TOO_FEW
+        evidence = self._by_scope.get(scope.key)
+        if evidence is None:
+            evidence = self._by_scope[scope.key] = self._told(scope)
         if isinstance(evidence, str):
             return Origin(
                 origin=None, missing=evidence, inputs_moved=inputs_moved, labels_moved=labels_moved
@@ -73,11 +73,18 @@ class Origins:
             }
         )
 
+    def _told(self, scope: Scope) -> dict[Account, float] | str:
+        try:
+            return self._evidence(scope)
+        except DetectorError:
+            return TOO_FEW
+
     def _evidence(self, scope: Scope) -> dict[Account, float] | str:
         """The probability of each account, or why there is none."""
-        before, after = (self._in(scope, side) for side in ("before", "after"))
+        after = self._in(scope, "after")
         if not after:
             return NO_JOINT if _labelled(self._case.latest) else NO_LABELS
+        before = self._in(scope, "before")
         if not before:
             return NO_REFERENCE
         tau_squared = estimate_variation(before).tau_squared
@@ -97,6 +104,7 @@ class Origins:
         told = (
             summarise(measure, at, [scope], case.expected).histogram(0, JOINT)
             for measure, at in zip(rounds, places, strict=True)
+            if JOINT in measure.histograms
         )
         return [histogram for histogram in told if histogram is not None]
 

@@ -21,12 +21,10 @@ DRIFT = "drift"
 
 
 def keep(session: Session, judged: Judged) -> None:
-    """Keep where a round's subjects stand, and why those drift that do.
+    """Keep why those of a round's subjects drift that do.
 
     The same rounds in the same order give the same explanations. Verdicts do not depend on them.
     """
-    judged.evaluation.levels = judged.levels.packed()
-    session.add(judged.evaluation)
     session.add_all(explanations_of(session, judged))
     session.flush()
 

@@ -23,7 +23,7 @@ class GuardrailPolicy(PolicyPart):
     )
     fairness: Share = Field(
         default=0.02,
-        description="More distance between the error rates of the best and the worst cohort.",
+        description="More distance between cohorts' error rates, as far as one of them errs more.",
     )
     cohort_loss: Effect = Field(
         default=0.02, description="Log loss (nats per example) that no cohort may lose for sure."

@@ -22,16 +22,16 @@ HOME = "/v1/federations/flights"
 
 
 @pytest.fixture
+def here(settings: Settings, federation: Federation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands see the federation."""
+    monkeypatch.setattr(backtest, "settings", lambda: settings)
+
+
+@pytest.fixture
 def year(
-    api: TestClient,
-    database: Database,
-    settings: Settings,
-    federation: Federation,
-    key_of: Callable[..., dict[str, str]],
-    monkeypatch: pytest.MonkeyPatch,
+    api: TestClient, database: Database, here: None, key_of: Callable[..., dict[str, str]]
 ) -> None:
     """Eight rounds of reference, two calm ones, and four with many more late flights."""
-    monkeypatch.setattr(backtest, "settings", lambda: settings)
     headers = key_of(Role.INGEST)
     spec = api.post(f"{HOME}/bin-specs", json=BIN_SPEC, headers=headers).json()["id"]
     for step in range(1, 15):
@@ -64,7 +64,7 @@ def test_a_backtest_names_what_a_policy_would_spare(year: None, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("wrong", ["30", "d", "-3d", "999999d", "3y"])
-def test_a_span_that_is_none_is_refused(year: None, tmp_path: Path, wrong: str) -> None:
+def test_a_span_that_is_none_is_refused(here: None, tmp_path: Path, wrong: str) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text("{}\n")
     arguments = ["backtest", "-f", "flights", "--policy", str(file), f"--from={wrong}"]
@@ -73,7 +73,7 @@ def test_a_span_that_is_none_is_refused(year: None, tmp_path: Path, wrong: str) 
     assert "30d" in answer.output
 
 
-def test_a_federation_that_is_not_there_is_told(year: None) -> None:
+def test_a_federation_that_is_not_there_is_told(here: None) -> None:
     answer = CliRunner().invoke(cli, ["replay", "-f", "nobody"])
     assert answer.exit_code == 1
     assert "nobody" in answer.output

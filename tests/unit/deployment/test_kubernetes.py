@@ -6,8 +6,11 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from annotated_types import Le
 
+from app.core.settings import Settings
 from tests.unit.deployment.compose import ROOT, SERVICES
+from workers.ending import SPARE_SECONDS
 
 FOLDER = ROOT / "deploy/kubernetes"
 VERSIONS = ("1.30", "1.37")  # the oldest that is meant, and the newest that is known
@@ -55,6 +58,15 @@ def test_the_processes_are_those_of_compose_by_the_same_commands() -> None:
     for name, pod in PODS.items():
         assert _container(pod)["command"] == SERVICES[name]["command"]
         assert _container(pod)["image"] == SERVICES[name]["image"]
+
+
+def test_a_worker_has_the_time_to_end_that_its_settings_allow() -> None:
+    (longest,) = (
+        one.le for one in Settings.model_fields["delivery_seconds"].metadata if isinstance(one, Le)
+    )
+    needed = longest + SPARE_SECONDS
+    assert PODS["worker"]["spec"]["terminationGracePeriodSeconds"] > needed
+    assert float(SERVICES["worker"]["stop_grace_period"].removesuffix("s")) > needed
 
 
 @pytest.mark.parametrize("name", OURS)

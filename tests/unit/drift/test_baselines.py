@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from uuid import uuid4
 
 import numpy as np
 import pytest
 
-from app.drift import cases
 from app.drift.baselines import baseline_of
 from app.drift.clients import judge_clients
 from app.drift.findings import Case
@@ -16,7 +14,7 @@ from app.drift.judging import judge
 from app.drift.measurements import Binned, RoundMeasure
 from app.drift.packing import pack
 from app.federations.policy import DriftPolicy
-from app.rounds.records import pseudonyms
+from app.rounds.records import Mine, pseudonyms
 
 CLIENTS = pseudonyms([f"c_{number:04x}{0:028x}" for number in range(0, 2**16, 2**13)])
 EDGES = np.linspace(0, 1, 6)
@@ -62,8 +60,7 @@ def test_the_same_rounds_have_one_baseline_and_others_their_own(
 def test_a_part_of_the_clients_has_a_baseline_that_nobody_keeps(
     rounds: list[RoundMeasure],
 ) -> None:
-    mine = partial(cases.in_shard, shard=0, shards=2)
-    part = replace(case(rounds[:8], rounds[8:]), mine=mine)
+    part = replace(case(rounds[:8], rounds[8:]), mine=Mine(b"c_0000", b"c_8000"))
     assert part.baseline is not replace(part).baseline
 
 

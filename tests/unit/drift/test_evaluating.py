@@ -12,7 +12,7 @@ from sqlmodel import Session, col, delete, select
 
 from app.core import clock, outbox
 from app.core.database import Database
-from app.drift import service, shards
+from app.drift import measuring, service, shards
 from app.drift.tables import Evaluation, EvaluationShard, Reference, StreamState, Verdict
 from app.federations.policy import Policy
 from app.federations.roles import Role
@@ -79,6 +79,15 @@ class Story:
                 for one in (*wide, *service.client_verdicts(session, round_id))
             }
 
+    def explained(self, step: int) -> list[tuple[Any, ...]]:
+        """Why what drifts in a round does, as it is kept, and where its subjects stand."""
+        with self.database.read_scope() as session:
+            found = [
+                (one.scope, one.scope_key, one.subject, one.sentence, one.explained, one.clients)
+                for one in service.explanations_of(session, self.round_at(step))
+            ]
+        return [*sorted(found, key=lambda one: one[:3]), (self.evaluation(step).levels,)]
+
     def evaluation(self, step: int) -> Evaluation:
         with self.database.read_scope() as session:
             found = service.evaluation_of(session, self.round_at(step))
@@ -109,9 +118,12 @@ def split_references(session: Session, parts: int) -> None:
     session.exec(delete(StreamState))
 
 
-def test_in_shards_the_verdicts_are_those_of_a_round_judged_at_once(story: Story) -> None:
+def test_in_shards_the_verdicts_are_those_of_a_round_judged_at_once(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
     story.play(range(1, ROUNDS + 1), drift_from=10)
-    at_once = told(story)
+    at_once, explained = told(story), [story.explained(step) for step in JUDGED]
+    assert any(len(found) > 1 for found in explained)
     assert {outcome for found in at_once for outcome, *_ in found.values()} >= {"drift", "stable"}
     with story.database.session_scope() as session:
         split_references(session, 3)
@@ -124,6 +136,12 @@ def test_in_shards_the_verdicts_are_those_of_a_round_judged_at_once(story: Story
         assert before.keys() == after.keys()
         differing = {key: (before[key], after[key]) for key in before if before[key] != after[key]}
         assert not differing
+    assert [story.explained(step) for step in JUDGED] == explained
+    monkeypatch.setattr(measuring, "MOST_BYTES", 0)  # shards read what is theirs alone
+    with story.database.session_scope() as session:
+        outbox.enqueue(session, "incidents.on_round", story.round_at(ROUNDS), step="apart")
+    story.judge()
+    assert story.verdicts(ROUNDS) == at_once[-1]
 
 
 def test_a_shard_that_keeps_failing_is_left_out_and_the_round_is_partial(

@@ -12,8 +12,8 @@ from app.drift import streams, watched
 from app.drift.client_findings import DRIFT, STABLE, Missing, decide
 from app.drift.clients import judge_clients
 from app.drift.contrasts import centres_of
-from app.drift.findings import Case, Finding
-from app.drift.judging import error_budget, judge
+from app.drift.findings import Case, Finding, error_budget
+from app.drift.judging import judge
 from app.drift.measurements import Binned, RoundMeasure
 from app.drift.packing import pack, unpack, without
 from app.drift.watching import Watch
@@ -149,6 +149,23 @@ def test_where_nothing_changes_a_budget_lasts_for_its_rounds(rng: Generator) -> 
     assert 0.02 < alarmed < 0.05 + 3 * np.sqrt(0.05 * 0.95 / worlds)
     alone = (q_values <= error_budget(DriftPolicy(), "federation")).any(axis=1).mean()
     assert alone > 0.85  # a budget for a round is none for fifty
+
+
+def test_the_smallest_effects_are_told_at_the_level_that_is_judged_at(
+    rng: Generator, reference: list[RoundMeasure]
+) -> None:
+    since = [measure(rng, step) for step in (8, 9, 10)]
+    at_hand = case(reference, since)
+    strict = replace(at_hand, policy=DriftPolicy(cohort_false_discovery_rate=1e-4))
+    pairs = list(zip(judge(at_hand), judge(strict), strict=True))
+    told = [pair for pair in pairs if pair[0].minimum_detectable_effect is not None]
+    assert {one.detector for one, _ in told} >= {"median-shift", "ks", "energy"}
+    for one, other in told:
+        assert other.minimum_detectable_effect is not None
+        if one.scope.kind == "cohort":
+            assert other.minimum_detectable_effect > one.minimum_detectable_effect
+        else:
+            assert other.minimum_detectable_effect == one.minimum_detectable_effect
 
 
 def test_a_significant_but_small_shift_is_no_drift(rng: Generator) -> None:

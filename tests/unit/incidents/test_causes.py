@@ -105,6 +105,20 @@ def test_a_cohorts_new_drift_is_not_lost_in_an_old_one_of_the_federation() -> No
     assert (old.beside, new.place) == ([same], ("cohort", "hub=EWR"))
 
 
+def test_clients_that_drift_in_one_subject_since_one_onset_are_one_cause() -> None:
+    alike = [verdict("client", pseudonym(at), subject="score", **DATA) for at in range(3)]
+    wind = verdict("client", pseudonym(1), subject="feature:wind", effect=0.06, **DATA)
+    other = verdict("client", pseudonym(7), subject="feature:wind", effect=0.07, **DATA)
+    score, found = sort([*alike, wind, other])
+    assert (named(score), len(score.drifting)) == ({"score"}, 3)
+    assert (named(found), len(found.drifting)) == ({"feature:wind"}, 2)
+
+
+def test_clients_that_drift_alike_at_another_time_are_another_cause() -> None:
+    alike = [verdict("client", pseudonym(at), subject="score", **DATA) for at in range(2)]
+    assert len(sort(alike, onsets={pseudonym(1): NOW - 9})) == 2
+
+
 @pytest.mark.parametrize("outcome", ["stable", "warning", "insufficient_evidence"])
 def test_cohorts_and_clients_that_drift_alone_are_causes_of_their_own(outcome: str) -> None:
     verdicts = [

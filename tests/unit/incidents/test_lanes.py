@@ -1,7 +1,7 @@
 """Lanes: in order within one, side by side between them, bounded, and closed in good order."""
 
 from collections.abc import Callable
-from threading import Event, Thread
+from threading import Event
 from uuid import uuid4
 
 import pytest
@@ -26,7 +26,7 @@ def test_one_that_waits_holds_up_no_other() -> None:
     submit(lanes, "quick", lambda: done.set() or True)
     assert done.wait(SECONDS)
     go_on.set()
-    lanes.close(SECONDS)
+    lanes.wait(SECONDS)
 
 
 def test_one_receiver_is_served_in_order() -> None:
@@ -57,7 +57,7 @@ def test_there_is_room_for_so_much_and_no_more() -> None:
     assert [submit(lanes, "one", bool) for _ in range(3)] == [True, True, False]
     assert not submit(lanes, "another", bool)
     go_on.set()
-    lanes.close(SECONDS)
+    lanes.wait(SECONDS)
 
 
 def test_what_fails_ends_no_lane() -> None:
@@ -72,12 +72,10 @@ def test_closing_waits_for_what_is_under_way_and_forgets_the_rest() -> None:
     submit(lanes, "one", lambda: began.set() or (go_on.wait(SECONDS) and seen.append("first")))
     submit(lanes, "one", lambda: seen.append("second"))
     assert began.wait(SECONDS)
-    closing = Thread(target=lanes.close, args=(SECONDS,))
-    closing.start()
-    while submit(lanes, "another", bool):
-        pass  # until it takes nothing more
+    lanes.close()
+    assert not submit(lanes, "another", bool)
     go_on.set()
-    closing.join(SECONDS)
+    lanes.wait(SECONDS)
     assert seen == ["first"]
     assert not submit(lanes, "one", bool)
 
@@ -107,7 +105,7 @@ class Delivery:
             row = session.exec(select(OutboxRow)).one()
         self.effect.run(database, row.id)
         assert self.ended.wait(SECONDS)
-        self.effect.lanes.close(SECONDS)
+        self.effect.lanes.wait(SECONDS)
         with database.read_scope() as session:
             assert session.get_one(OutboxRow, row.id).state == OutboxState.DONE
 

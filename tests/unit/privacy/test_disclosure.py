@@ -102,6 +102,18 @@ def test_nothing_below_k_follows_from_two_tags(tags: list[dict[str, str]], k: in
 
 
 @settings(max_examples=50)
+@given(st.lists(TAGS, max_size=14))
+def test_by_rows_the_scopes_are_those_by_name(tags: list[dict[str, str]]) -> None:
+    names = sorted({tag for each in tags for tag in each})
+    columns = {name: np.array([each.get(name, "") for each in tags]) for name in names}
+    rows = np.arange(1, len(tags), 2)  # of a single client, none
+    groups = disclosure.rows_of(columns, rows)
+    by_name = disclosure.scopes_of({str(row): tags[row] for row in rows})
+    assert {key: {*map(str, members)} for key, members in groups.items()} == by_name
+    assert disclosure.shown(groups, K) == disclosure.shown(by_name, K)
+
+
+@settings(max_examples=50)
 @given(st.lists(TAGS, max_size=14), st.randoms())
 def test_the_order_of_clients_changes_nothing(tags: list[dict[str, str]], random) -> None:
     cohorts = {f"c_{at:02}": each for at, each in enumerate(tags)}
