@@ -23,6 +23,7 @@ from app.registry.tables import Model, ModelVersion
 from app.registry.training_runs import metrics_of
 from app.registry.versions import model_named, version_named
 from app.rounds import service as rounds
+from app.rounds.tables import Round
 
 NEWEST_ROUNDS, CONFIDENCE = 8, 0.95
 MOST_JUDGED = 200
@@ -109,8 +110,10 @@ def card_of_version(
 ) -> CardOut:
     """The card of a stored version."""
     inventory = inventory_of_model(session, federation.id, model.name)
-    levels = list(_levels(session, federation, model, version))
-    judged = _drift(session, federation, model, version)
+    measured = rounds.measuring(session, federation.id, model.name, version.version)
+    levels = list(_levels(session, version, measured[-NEWEST_ROUNDS:]))
+    last_step = measured[-1].global_step if measured else 0
+    judged = _drift(session, federation, model, version, last_step)
     is_canary = version.version == model.canary != model.champion
     return CardOut(
         federation=federation.name,
@@ -134,11 +137,8 @@ def _role(model: Model, version: str) -> str:
     return deviations.CANARY if version == model.canary else "neither champion nor canary"
 
 
-def _levels(
-    session: Session, federation: Federation, model: Model, version: ModelVersion
-) -> Iterator[Level]:
+def _levels(session: Session, version: ModelVersion, newest: Sequence[Round]) -> Iterator[Level]:
     """Loss and error of the version itself over its newest measured rounds."""
-    newest = rounds.measuring(session, federation.id, model.name, version.version)[-NEWEST_ROUNDS:]
     aggregates = rounds.aggregates_by_round(session, [round_.id for round_ in newest])
     for name, unit in (("log_loss", "nats per example"), ("error_rate", "share of examples")):
         values = []
@@ -172,25 +172,21 @@ def _level(name: str, unit: str, values: Sequence[tuple[int, float]]) -> Level:
 
 
 def _drift(
-    session: Session, federation: Federation, model: Model, version: ModelVersion
+    session: Session, federation: Federation, model: Model, version: ModelVersion, last_step: int
 ) -> DriftHistory:
     """Drifts of the federation and its cohorts; those of single clients are not for a card."""
-    newest = rounds.measuring(session, federation.id, model.name, version.version)
-    last_step = newest[-1].global_step if newest else 0
-    judged = drift.recent_rounds_with_verdicts(
+    judged, drifted = drift.drifts_of(
         session, federation.id, model.name, version.version, last_step, MOST_JUDGED
     )
     steps: dict[tuple[str, str], set[int]] = {}
-    for round_, verdicts in judged:
-        for verdict in verdicts:
-            if verdict.outcome == "drift" and verdict.scope != "client":
-                key = (verdict.subject, verdict.scope_key or "federation")
-                steps.setdefault(key, set()).add(round_.global_step)
+    for row in drifted:
+        key = (row.subject, row.scope_key or "federation")
+        steps.setdefault(key, set()).add(row.global_step)
     moved = [
         Moved(subject=subject, scope=scope, rounds=len(at), last_step=max(at))
         for (subject, scope), at in sorted(steps.items(), key=lambda item: -max(item[1]))
     ]
-    return DriftHistory(judged=len(judged), drifting=len(set().union(*steps.values())), moved=moved)
+    return DriftHistory(judged=judged, drifting=len(set().union(*steps.values())), moved=moved)
 
 
 def _decisions(session: Session, model: Model, version: ModelVersion) -> Iterator[Decision]:

@@ -145,7 +145,12 @@ def _miscalibration(pairs: Pairs, edges: Sequence[float]) -> float | None:
 
 
 def _unfairness(pairs: Pairs, cohorts: Sequence[str]) -> float | None:
-    """The largest gap between error rates of two cohorts of a tag, candidate's less champion's."""
+    """How much wider the gap between error rates of a tag's cohorts is, the largest of all tags.
+
+    A gap that widens since one cohort gains more than another takes nothing from anybody, and to
+    hold the candidate back would only level down (Mittelstadt, Wachter & Russell 2023, Mich. Tech.
+    L. Rev. 30, 1). So it counts as far as some cohort of the tag errs more than before.
+    """
     tags = sorted({cohort.partition("=")[0] for cohort in cohorts})
     gaps = [_gap(pairs, [c for c in cohorts if c.startswith(f"{tag}=")]) for tag in tags]
     return max((gap for gap in gaps if gap is not None), default=None)
@@ -156,8 +161,10 @@ def _gap(pairs: Pairs, cohorts: Sequence[str]) -> float | None:
     told = totals[totals[:, 0] > 0]
     if len(told) < 2:  # noqa: PLR2004 - a gap is between two
         return None
-    champion, candidate = np.ptp(told[:, 3:] / told[:, :1], axis=0)
-    return float(candidate - champion)
+    right = told[:, 3:] / told[:, :1]
+    champion, candidate = np.ptp(right, axis=0)
+    lost = (right[:, 0] - right[:, 1]).max()
+    return float(min(candidate - champion, lost))
 
 
 def _jackknifed(pairs: Pairs, statistic: Statistic, alpha: float) -> Estimate:
