@@ -32,7 +32,6 @@ router = APIRouter(prefix="/f/{federation}", route_class=ConsoleRoute, include_i
 PAGE = 50  # audit entries
 BATCH = 1000
 MOST_SEQ = 2**31 - 1
-LOOK_AGAIN_SECONDS = "5"
 
 Reader = Annotated[Visitor, Depends(reader)]
 Auditor = Annotated[Visitor, Depends(reader_of(Permission.READ_AUDIT))]
@@ -169,14 +168,11 @@ def try_policy(
 
 @router.get("/policy/trials/{trial_id}")
 def show_trial(federation: Slug, trial_id: UUID, visitor: Reader, session: ReadSession) -> Response:
-    """A policy that was tried; until the answer is there, the page looks again by itself."""
+    """A policy that was tried, and what it would have opened once a worker has said so."""
     row = visitor.federation(session, federation)
     trial = trying.get(session, row.id, trial_id)
     it = policy_page(session, row, try_out(row, trial.text), trial)
-    answer = page("policy.html", visitor=visitor, it=it)
-    if trial.ended_at is None:
-        answer.headers["Refresh"] = LOOK_AGAIN_SECONDS
-    return answer
+    return page("policy.html", 202 if it.waits else 200, visitor=visitor, it=it)
 
 
 @router.post("/policy")

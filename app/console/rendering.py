@@ -16,11 +16,12 @@ STATIC = {
     "console.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
     "times.js": "text/javascript; charset=utf-8",
+    "waiting.js": "text/javascript; charset=utf-8",
 }
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
-        " form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        " connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",

@@ -7,7 +7,6 @@ figures stand in the page as metrics of Vigie's. The page loads nothing from any
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from html import escape
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +14,13 @@ from app.reports import measuring, widgets
 from app.reports.content import Canary, Content, Drawn, Drift, Sides
 from app.reports.measuring import Measured
 from app.reports.rows import MOST_ROWS, rows_of
+from app.reports.sealing import sealed
 
 if TYPE_CHECKING:
     from evidently.legacy.model.widget import BaseWidgetInfo
 
 # Drawing is what costs time; the subjects that moved most are drawn.
 MOST_SUBJECTS = 60
-# Evidently's script and styles are in the page; whatever else it might ask for is not loaded.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline';"
-    " font-src data:; img-src data: blob:; base-uri 'none'; form-action 'none'"
-)
 MADE_FROM = f"""
 **Reconstructed from binned counts.** The clients' rows never left them. This page is made from
 counts on shared bins, pooled over clients, so nothing narrower than a bin can be seen in it; the
@@ -178,17 +173,3 @@ def _plain(sides: Sides, name: str) -> Iterator[tuple[str, Any]]:
             for subject in shown
         },
     )
-
-
-def sealed(html: str, title: str) -> str:
-    """The page with a title, barred from the network, its data unable to end the script it is in.
-
-    Evidently writes texts into a script as JSON, in which `<` may stand for itself: a text with
-    `</script>` would break out.
-    """
-    start = html.index("<script>") + len("<script>")
-    end = html.index("</script>\n    </head>")  # JSON has no line feed within a text
-    data = html[start:end].replace("<", "\\u003c")
-    policy = f'<meta http-equiv="Content-Security-Policy" content="{CONTENT_SECURITY_POLICY}">'
-    head = html[:start].replace("<head>", f"<head>{policy}<title>{escape(title)}</title>", 1)
-    return head + data + html[end:]

@@ -12,9 +12,9 @@ from app.federations.dependencies import Access, in_federation
 from app.federations.roles import Permission
 from app.registry import service as registry
 from app.reports import of_candidate, of_incident, of_round, reading, service
-from app.reports.drawing import CONTENT_SECURITY_POLICY
 from app.reports.reading import Form
 from app.reports.schemas import ReportBuilding, ReportOut
+from app.reports.sealing import CONTENT_SECURITY_POLICY
 from app.reports.states import Kind
 from app.reports.tables import Report
 

@@ -1,116 +1,19 @@
-"""The console in a real browser: whole journeys without scripts, and every page by axe-core."""
+"""The console in a real browser: whole journeys without scripts."""
 
 import re
-import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Literal
 
 import pytest
-import uvicorn
-from axe_playwright_python.sync_playwright import Axe
-from fastapi import FastAPI
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from app.core.database import Database
 from app.federations.roles import Role
 from app.incidents.tables import Incident
-from app.main import create_app
 from app.registry.tables import Promotion
-from tests.servers import free_port, program_or_skip
-from tests.unit.console.world import World, build, settings_in
-
-# Nothing that the browser does by itself leaves this machine.
-OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-START_SECONDS = 30.0
-# Every page, seen by somebody who may do most on it.
-PATHS = {
-    Role.OWNER: (
-        "/",
-        "/account",
-        "federation",
-        "model",
-        "cohorts",
-        "inventory",
-        "policy",
-        "round",
-        "incident",
-    ),
-    Role.VALIDATOR: ("promotion", "/f/flights/audit?verify=true", "/f/flights/proposals"),
-    Role.ADMIN: ("/f/flights/members",),
-}
-PHONE = ViewportSize(width=390, height=800)
+from tests.acceptance.console_browser import sign_in
+from tests.unit.console.world import World, settings_in
 
 Visit = Callable[[Role], Page]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return build(tmp_path_factory.mktemp("world"))
-
-
-@pytest.fixture
-def world(tmp_path: Path, made: World) -> World:
-    """The world in a folder of its own, so that what one test decides is news to the next."""
-    return made.copied(tmp_path)
-
-
-@pytest.fixture
-def address(world: World) -> Iterator[str]:
-    """The service on that world, on a port of its own."""
-    port = free_port()
-    settings = settings_in(world.path)
-    database = Database(settings.database)
-    app = create_app(settings)
-    app.state.database = database
-    with serving(app, port):
-        yield f"http://127.0.0.1:{port}"
-    database.dispose()
-
-
-class Announced(uvicorn.Server):
-    """A server that says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listens = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listens.set()
-
-
-@contextmanager
-def serving(app: FastAPI, port: int) -> Iterator[None]:
-    """The application, listening."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="off")
-    server = Announced(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        assert server.listens.wait(START_SECONDS), "the service did not start"
-        yield
-    finally:
-        server.should_exit = True
-        thread.join(START_SECONDS)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = program_or_skip("chromium", "chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=OPTIONS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -130,14 +33,6 @@ def visit(chromium: Browser, address: str, world: World) -> Iterator[Visit]:
     yield enter
     for context in contexts:
         context.close()
-
-
-def sign_in(page: Page, key: str) -> None:
-    """Sign in with a key on the page that asks for it."""
-    page.get_by_text("With an API key").click()
-    page.get_by_label("API key").fill(key)
-    page.get_by_role("button", name="Sign in").last.click()
-    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
 def test_one_person_takes_an_incident_on_and_another_decides(visit: Visit, world: World) -> None:
@@ -246,46 +141,6 @@ def test_the_keyboard_skips_to_the_content(visit: Visit, world: World) -> None:
     expect(page).to_have_url(re.compile(r"#main$"))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_breaks_wcag_is_wider_than_a_phone_or_breaks_its_own_policy(
-    chromium: Browser, address: str, world: World, scheme: Literal["light", "dark"]
-) -> None:
-    complaints: list[str] = []
-    for role, paths in PATHS.items():
-        context = chromium.new_context(base_url=address, viewport=PHONE, color_scheme=scheme)
-        page = context.new_page()
-        _listen(page, address, complaints)
-        page.goto("/login")
-        complaints += _violations(page, "/login")
-        sign_in(page, world.keys[role])
-        for path in (world.pages.get(path, path) for path in paths):
-            page.goto(path)
-            page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
-            width = page.evaluate("document.documentElement.scrollWidth")
-            assert width <= PHONE["width"], path
-            complaints += _violations(page, path)
-        context.close()
-    assert [text for text in complaints if not text.startswith("verbose")] == []
-
-
-def _listen(page: Page, address: str, complaints: list[str]) -> None:
-    """Note what the browser complains of, and what it asks for elsewhere."""
-    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-    page.on("request", lambda request: complaints.extend(_foreign(request.url, address)))
-
-
-def _violations(page: Page, path: str) -> list[str]:
-    """What axe-core finds against WCAG 2.2 AA."""
-    tags = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-    options = {"resultTypes": ["violations"], "runOnly": tags}
-    found = Axe().run(page, options=options).response["violations"]
-    return [
-        f"{path}: {one['id']}: {node['html'][:200]} {node['failureSummary']}"
-        for one in found
-        for node in one["nodes"]
-    ]
-
-
 def test_times_are_of_the_viewers_zone_with_utc_on_hover(
     chromium: Browser, address: str, world: World
 ) -> None:
@@ -298,7 +153,3 @@ def test_times_are_of_the_viewers_zone_with_utc_on_hover(
     expect(time).to_have_text(re.compile("GMT\\+9|JST"))
     expect(time).to_have_attribute("title", re.compile("UTC$"))
     context.close()
-
-
-def _foreign(url: str, address: str) -> list[str]:
-    return [] if url.startswith(address) else [f"asked for {url}"]

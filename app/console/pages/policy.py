@@ -41,6 +41,11 @@ class PolicyPage:
         """What was tried, or else what is in force."""
         return self.tried.text if self.tried else self.document
 
+    @property
+    def waits(self) -> bool:
+        """Whether it is the page of a backtest that is not over."""
+        return self.tried is not None and self.trial is not None and self.trial.ended_at is None
+
 
 def policy_page(
     session: Session,

@@ -7,6 +7,7 @@ from sqlmodel import Session, select
 from app.audit.tables import AuditEntry
 from app.core import clock
 from app.core.database import Database
+from app.drift import service as drift
 from app.federations import service as federations
 from app.federations.roles import Role
 from app.registry import deviations, repository, service
@@ -140,3 +141,19 @@ def test_a_cohort_with_a_champion_of_its_own_is_shown(sign_in: SignIn, database:
         text = sign_in(Role.VIEWER).get(page).text
         assert "<dt>hub=JFK</dt><dd>version 2</dd>" in text
         assert "All other clients" in text
+
+
+def test_a_card_tells_of_every_drift_but_those_of_single_clients(database: Database) -> None:
+    with database.read_scope() as session:
+        here = federations.named(session, "flights")
+        card = service.card_of(session, here, MODEL, "1")
+        judged = drift.recent_rounds_with_verdicts(session, here.id, MODEL, "1", 16, 16)
+    told = {
+        (verdict.subject, verdict.scope_key or "federation"): round_.global_step
+        for round_, verdicts in judged
+        for verdict in verdicts
+        if verdict.outcome == "drift" and verdict.scope != "client"
+    }
+    assert told["error_rate", "hub=EWR"] > 10
+    assert {(one.subject, one.scope): one.last_step for one in card.drift.moved} == told
+    assert card.drift.judged == len(judged)

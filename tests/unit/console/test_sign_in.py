@@ -66,7 +66,7 @@ def test_a_report_is_asked_for_once_and_built_by_a_worker(
     for _ in range(2):
         answer = browser.get(address)
         assert answer.status_code == 202
-        assert 'http-equiv="refresh"' in answer.text
+        assert "waiting.js" in answer.text
     assert len(_builds(database)) == 1
     assert sign_in(key=world.stranger).get(address).status_code == 404
 
