@@ -24,13 +24,14 @@ from app.main import create_app
 from app.rounds.tables import Round
 from benchmarks.harness import Case, Row, at_most, main
 from tests.unit.console import world as small
-from tests.unit.console.world import World, settings_in
+from tests.unit.console.world import MODEL, World, settings_in
 
 CLIENTS, ROUNDS, REPEATS, LIMIT_MS = 200, 500, 5, 300.0
 SEEN_BY = {"audit": Role.AUDITOR, "members": Role.ADMIN}
 MORE = {
     "overview": "/",
     "account": "/account",
+    "card": f"/f/flights/models/{MODEL}/versions/1/card",
     "audit": "/f/flights/audit",
     "members": "/f/flights/members",
     "proposals": "/f/flights/proposals",

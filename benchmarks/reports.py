@@ -22,7 +22,7 @@ from fastapi.testclient import TestClient
 from numpy.random import Generator, default_rng
 from sqlmodel import Session, col, select
 
-from app.core import migrations
+from app.core import logging, migrations
 from app.core.database import Database
 from app.core.outbox import OutboxRow
 from app.core.settings import Settings
@@ -75,7 +75,9 @@ def build_twice(folder: str, kind: Kind) -> tuple[float, float, float]:
     os.environ["VIGIE_DATA_DIR"] = folder
     from workers.tasks import EFFECTS  # noqa: PLC0415 - reads the settings
 
-    database = Database(_settings(Path(folder)).database)
+    settings = _settings(Path(folder))
+    logging.configure(settings)  # to stderr: what is printed is the result
+    database = Database(settings.database)
     times = []
     for _ in range(2):
         row_id = _ask(database, kind)

@@ -25,6 +25,7 @@ def beijing() -> Iterator[Row]:
     yield _stated("alerts sent, with the policy and without", with_it.alerts, without.alerts, "")
     yield _stated("requests made", asked, len(without.requests), "requests")
     yield _stated("versions promoted", len(with_it.promoted), len(without.promoted), "versions")
+    yield _stated("rollbacks", len(with_it.went_back), len(without.went_back), "promotions")
     yield _stated("wrong hours", sum(with_it.wrong), sum(without.wrong), "station-hours")
     yield at_least("error rate, without over with", without.error / with_it.error, 1.0, "times")
     yield at_least("errors saved", saved, 1, "station-hours")

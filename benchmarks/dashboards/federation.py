@@ -160,12 +160,13 @@ SELECT uid('r', n), uid('f', 1), 'watched', CASE WHEN n <= 2500 THEN '1' ELSE '2
        %(clients)s, 20000, -0.01, -0.02, 0.01, 0.005, 0.95, 'promote'
 FROM generate_series(1, %(rounds)s) n WHERE n %% 100 < 5;
 INSERT INTO model_versions (id, model_id, federation_id, version, run, weights_sha256, lineage,
-                            registered_by, created_at)
+                            registered_by, registered_by_id, created_at)
 SELECT uid('v', n), uid('m', 1), uid('f', 1), n::text, 'run', repeat('0', 64), '{}', 'benchmark',
-       %(begin)s FROM generate_series(1, 2) n;
+       'key:benchmark', %(begin)s FROM generate_series(1, 2) n;
 INSERT INTO promotions (id, federation_id, model_id, candidate, champion, state, evidence,
-                        submitted_by, created_at, decided_at, applied_at)
-SELECT uid('p', n), uid('f', 1), uid('m', 1), '2', '1', 'applied', '{}', 'benchmark', at, at, at
+                        submitted_by, submitted_by_id, created_at, decided_at, applied_at)
+SELECT uid('p', n), uid('f', 1), uid('m', 1), '2', '1', 'applied', '{}', 'benchmark',
+       'key:benchmark', at, at, at
 FROM generate_series(1, 20) n
 CROSS JOIN LATERAL (SELECT %(begin)s + n * interval '200 h' AS at) t;
 INSERT INTO retrain_requests (id, federation_id, model, base_version, state, reason, plan,
@@ -180,17 +181,16 @@ PARAMETERS = {
     "clients": CLIENTS,
     "subjects": SUBJECTS,
     "rates": RATES,
-    "rounds": ROUNDS,
     "cohorts": COHORTS,
 }
 
 
-def fill(connection: psycopg.Connection[Any]) -> None:
+def fill(connection: psycopg.Connection[Any], rounds: int = ROUNDS) -> None:
     """Make the federation's rows; the same each time but for the noise in them."""
     # Rows are consistent as they are made: triggers for foreign keys would check each of them.
     connection.execute("SET session_replication_role = replica")
     connection.execute(FUNCTION)
     cursor = psycopg.ClientCursor(connection)
     for script in (FOUND, STORED, JUDGED, EXPLAINED, FOLLOWED):
-        cursor.execute(script, PARAMETERS)
+        cursor.execute(script, PARAMETERS | {"rounds": rounds})
     connection.execute("VACUUM ANALYZE")

@@ -2,7 +2,8 @@
 
 The model of March to August 2013 begins to serve as in `beijing.py`. What a request asks for is
 trained on the newest weeks, runs beside the champion as its canary, and is promoted once the
-comparison says so; a candidate that does not get so far in time is left.
+comparison says so; a candidate that does not get so far in time is left. The champion before goes
+on being measured for as long as Vigie asks, and people go back to it where that is proposed.
 """
 
 import time
@@ -30,8 +31,12 @@ from app.incidents.notices import ANNOUNCE, ANNOUNCE_REQUEST, LOG
 from app.incidents.tables import Notice
 from app.registry import promoting
 from app.registry import service as registry
+from app.registry.approving import ROLLBACK
 from app.registry.mirroring import Mirrored
 from app.registry.promoting import ON_APPLIED
+from app.registry.promotions import PromotionState
+from app.registry.shadow import WATCH
+from app.registry.tables import Promotion
 from app.registry.twins import Held
 from benchmarks.worlds.beijing import START, Beijing, _examples, _inputs, _label, _table
 from benchmarks.worlds.model import ROUNDS, Logistic, train
@@ -41,7 +46,7 @@ from benchmarks.worlds.world import POSITIVE_FROM, Examples, Record, WorldRound,
 WEEKS_OF_TRAINING = 26
 MOST_CANARY_ROUNDS = 8
 BYTES_OF_A_WEIGHT = 8
-FOLLOWING = JUDGING | {ASSESS, ANNOUNCE_REQUEST, ON_APPLIED}
+FOLLOWING = JUDGING | {ASSESS, ANNOUNCE_REQUEST, ON_APPLIED, WATCH}
 PEOPLE = Settings(secret="s" * 32)  # whose notices go to the log alone
 RETRAINING = {
     "rounds": ROUNDS,
@@ -60,6 +65,7 @@ class Played:
     decisions: list[dict[str, Any]] = field(default_factory=list)
     outcomes: list[dict[str, Any]] = field(default_factory=list)
     promoted: list[str] = field(default_factory=list)
+    went_back: list[str] = field(default_factory=list)
     wrong: list[int] = field(default_factory=list)
     examples: list[int] = field(default_factory=list)
     client_seconds: float = 0.0
@@ -83,7 +89,8 @@ class _History:
     def __init__(self, running: Service, bins: Bins) -> None:
         self.running, self.bins = running, bins
         self.models: dict[str, Logistic] = {}
-        self.champion, self.canary, self.beside = "1", "", 0
+        self.champion, self.canary, self.before = "1", "", ""
+        self.looks = 0  # at the canary
         self.played = Played()
         self.pushes = 0
 
@@ -104,7 +111,7 @@ class _History:
 
     def _measure(self, step: int, each: WorldRound) -> None:
         hours = _hours(each)
-        model, beside = self.models[self.champion], self.models.get(self.canary)
+        model, beside = self.models[self.champion], self.models.get(self.canary or self.before)
         measured = [_examples(station, model) for station in hours]
         others = [beside.probability(_inputs(station)) for station in hours] if beside else []
         for one in measured:
@@ -117,8 +124,8 @@ class _History:
         ]
         ref = {"name": MODEL, "version": self.champion}
         if beside is not None:
-            ref["canary_version"] = self.canary
-            self.beside += 1
+            ref["canary_version"] = self.canary or self.before
+            self.looks += 1
         phase = "canary" if beside else "evaluate"
         self._push(phase, step, ref, records, each.started_at, each.ended_at)
 
@@ -183,22 +190,39 @@ class _History:
         body["weights_sha256"] = f"{self.pushes:064x}"
         path = f"/retrain-requests/{found['id']}/complete"
         done = self.running.call(Role.INGEST, "POST", path, body)
-        self.canary, self.beside = done["result_version"], 0
+        self.canary, self.looks = done["result_version"], 0
         self.models[self.canary] = self.models.pop("next")
 
     def _decide(self) -> None:
         """What a validator does: promote what the comparison recommends, leave what it does not."""
-        if not self.canary or not self.beside:
+        if not self.canary:
+            self._look_back()
+        elif self.looks:
+            path = f"/models/{MODEL}/versions/{self.canary}/comparison"
+            action = self.running.call(Role.OWNER, "GET", path)["recommendation"]["action"]
+            if action == "promote":
+                with self.running.database.session_scope() as session:
+                    _promote(session, _federation(session), self.canary)
+                self.played.promoted.append(self.canary)
+                self.champion, self.canary, self.before = self.canary, "", self.champion
+            elif action == "reject" or self.looks >= MOST_CANARY_ROUNDS:
+                self.canary = ""
+
+    def _look_back(self) -> None:
+        """Go back to the champion before where that is proposed; measure it while that is asked."""
+        if not self.before:
             return
-        path = f"/models/{MODEL}/versions/{self.canary}/comparison"
-        action = self.running.call(Role.OWNER, "GET", path)["recommendation"]["action"]
-        if action == "promote":
-            with self.running.database.session_scope() as session:
-                _promote(session, _federation(session), self.canary)
-            self.played.promoted.append(self.canary)
-            self.champion, self.canary = self.canary, ""
-        elif action == "reject" or self.beside >= MOST_CANARY_ROUNDS:
-            self.canary = ""
+        with self.running.database.session_scope() as session:
+            here = _federation(session)
+            proposed = [one for one in registry.promotions_of(session, here.id) if _waits(one)]
+            for one in proposed:
+                _apply(session, here, one.id)
+        shadow = self.running.call(Role.OWNER, "GET", f"/models/{MODEL}/shadow")
+        if proposed:
+            self.played.went_back.append(self.before)
+            self.champion, self.before = self.before, ""
+        elif not shadow["rounds_left"]:
+            self.before = ""
 
     def _told(self) -> Played:
         call, played = self.running.call, self.played
@@ -268,21 +292,31 @@ def _federation(session: Session) -> Federation:
     return federations.everyone(session)[0]
 
 
+def _waits(promotion: Promotion) -> bool:
+    """Whether it proposes to go back, and nobody has decided yet."""
+    return promotion.kind == ROLLBACK and promotion.state == PromotionState.AWAITING_REVIEW
+
+
 def _promote(session: Session, here: Federation, version: str) -> None:
-    """Two people decide, and it is put in force, with MLflow left out."""
+    """Two people decide."""
     draft = registry.draft_promotion(session, here, MODEL, version, "owner", "it is better")
-    seen = registry.submit(session, here, draft.id, "owner").evidence_sha256
-    assert seen is not None, "it was frozen just now"
+    _apply(session, here, registry.submit(session, here, draft.id, "owner").id)
+
+
+def _apply(session: Session, here: Federation, promotion_id: UUID) -> None:
+    """The validator approves what was submitted, and it is put in force, with MLflow left out."""
+    seen = registry.get_promotion(session, here.id, promotion_id).evidence_sha256
+    assert seen is not None, "it was frozen when it was submitted"
     registry.approve(
         session,
         here,
-        draft.id,
+        promotion_id,
         "validator",
         "it is better",
         role=Role.VALIDATOR,
         evidence_sha256=seen,
     )
-    wanted = promoting.prepare(session, draft.id)
+    wanted = promoting.prepare(session, promotion_id)
     assert wanted is not None, "it was approved just now"
     held = {name: Held(name, twin.tags, "") for name, twin in wanted.twins.items()}
-    promoting.record(session, draft.id, Mirrored(wanted, held, {}, wanted.aliases))
+    promoting.record(session, promotion_id, Mirrored(wanted, held, {}, wanted.aliases))

@@ -23,7 +23,14 @@ from app.main import create_app
 from benchmarks.worlds.world import Setting
 
 MODEL, VERSION, RUN = "watched", "1", "world"
-JUDGING = frozenset({"incidents.on_round", "drift.evaluate_shard", "incidents.conclude_round"})
+JUDGING = frozenset(
+    {
+        "incidents.on_round",
+        "drift.evaluate_wide",
+        "drift.evaluate_shard",
+        "incidents.conclude_round",
+    }
+)
 RESEND_SECONDS = 600.0
 HOLDER = "benchmark"
 Keys = Mapping[Role, str]
