@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
+from vigie_client.wire import ALIVE
+
 KEY = "vk_test_0123456789abcdef"
 
 
@@ -52,7 +54,7 @@ def problem(status: int, code: str, **headers: str) -> httpx.Response:
 
 
 class ScriptedService:
-    """Plays its script, one answer a request; when that is over, takes every round."""
+    """Plays its script, one answer a request; when that is over, lives and takes every round."""
 
     problem = staticmethod(problem)
     receipt_for = staticmethod(receipt_for)
@@ -70,6 +72,8 @@ class ScriptedService:
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         if not self.script:
+            if request.url.path == ALIVE:
+                return httpx.Response(200)
             return httpx.Response(202, json=_taken(request))
         answer = self.script.popleft()
         if isinstance(answer, Exception):
