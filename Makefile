@@ -6,7 +6,9 @@ STAMP := $(VENV)/.installed
 PEERS := $(VENV)/.peers
 DEMO_ARGS ?=
 TEST_ARGS ?=
-# What is not imported needs no bytecode, and there is a lot of it.
+# What is not imported needs no bytecode, and there is a lot of it. What is imported is compiled once
+# here, whatever the environment says: else every process of the service compiles all of it anew.
+unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile --no-deps
 ENVIRONMENTS := $(patsubst client/environments/%.txt,.venv-%,$(wildcard client/environments/*.txt))
 
