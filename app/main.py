@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from app.audit.router import router as audit
@@ -53,6 +53,14 @@ NO_TELEMETRY: TelemetryConfig = {
     "logs": False,
     "auto_configure": False,
 }
+JUDGING = (drift, progress, reports)
+MODELS = (registry, weights, inventory, retraining)
+DOMAINS = (federations, people, rounds, *JUDGING, incidents, *MODELS, audit)
+# Worked out when they are first called, and then for every application of the process.
+ROUTES = APIRouter(dependencies=[Depends(note_ids)])
+for router in (health, metrics.router, *DOMAINS, console):
+    ROUTES.include_router(router)
+
 SOURCES = (
     Source(
         "vigie_rounds_total",
@@ -94,7 +102,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url="/docs",
         redoc_url=None,
         lifespan=_serving,
-        dependencies=[Depends(note_ids)],
+        routes=ROUTES.routes,
         telemetry=NO_TELEMETRY,
     )
     app.state.settings = settings
@@ -106,10 +114,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     metrics.install(app, (*SOURCES, *judging_figures.SOURCES, *figures.SOURCES))
     app.add_middleware(Requests)  # outside of all others, so that all their lines have its id
-    judging = (drift, progress, reports)
-    models = (registry, weights, inventory, retraining)
-    domains = (federations, people, rounds, *judging, incidents, *models, audit)
-    for router in (health, metrics.router, *domains, console):
-        app.include_router(router)
     openapi.complete(app, PUSHED_SCHEMAS)
     return app
