@@ -35,11 +35,13 @@ def latencies(
 def streams() -> Iterator[Row]:
     """A million streams, by one worker process and by two."""
     count = million.CLIENTS * million.STREAMS_OF_A_CLIENT
-    one, two = million.advance(1), million.advance(2)
+    one, two, apart = million.advance(1), million.advance(2), million.advance_apart(2)
     what = f"{count:,} client-metric streams advanced by one round"
     yield at_most(f"{what}, one worker", one.seconds, 10, "s")
     yield at_most(f"{what}: memory of the worker", one.peak_bytes / GIB, 2, "GiB")
     yield at_least(f"{what}: two workers, times one", one.seconds / two.seconds, 1.7, "times")
+    alone = f"{what}: two services with a worker each, times one (what this machine gives)"
+    yield at_least(alone, 2 * one.seconds / apart, 1.7, "times")
 
 
 def cases(soak: int) -> list[Case]:

@@ -12,12 +12,13 @@ import resource
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
+from sqlite3 import connect
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,28 @@ class Advanced:
 
 def advance(workers: int, clients: int = CLIENTS) -> Advanced:
     """Advance every stream by one round with so many worker processes."""
+    with _pushed(workers, clients) as (pool, database):
+        start = time.perf_counter()
+        peak = _judge(pool, database)
+        return Advanced(time.perf_counter() - start, peak)
+
+
+def advance_apart(services: int, clients: int = CLIENTS) -> float:
+    """Advance every stream of so many services at once, each by a process of its own: seconds.
+
+    They share nothing but the machine, so that no workers of one service can do better on it.
+    """
+    with _pushed(services, clients) as (pool, database):
+        urls = [_copied(database, str(number)) for number in range(services)]
+        start = time.perf_counter()
+        for done in [pool.submit(_perform_all, url) for url in urls]:
+            done.result()
+        return time.perf_counter() - start
+
+
+@contextmanager
+def _pushed(workers: int, clients: int) -> Iterator[tuple[Executor, Database]]:
+    """Worker processes that are warm, and a database with a round that is to be judged."""
     with (
         tempfile.TemporaryDirectory() as folder,
         _pushing(Path(folder)) as (pusher, database),
@@ -65,12 +88,19 @@ def advance(workers: int, clients: int = CLIENTS) -> Advanced:
             pusher.push(step, clients)
             _judge(pool, database)
         pusher.push(REFERENCE + WARM + 1, clients)
-        start = time.perf_counter()
-        peak = _judge(pool, database)
-        return Advanced(time.perf_counter() - start, peak)
+        yield pool, database
 
 
-def _judge(pool: ProcessPoolExecutor, database: Database) -> int:
+def _copied(database: Database, name: str) -> str:
+    """The address of a copy beside it."""
+    original = Path(database.engine.url.database or "")
+    path = original.with_name(f"{name}.db")
+    with closing(connect(original)) as source, closing(connect(path)) as copy:
+        source.backup(copy)
+    return f"sqlite:///{path}"
+
+
+def _judge(pool: Executor, database: Database) -> int:
     """Have everything done that is due, and what follows from it; the workers' peak memory."""
     peak, running = 0, set()
     while True:
@@ -84,6 +114,10 @@ def _judge(pool: ProcessPoolExecutor, database: Database) -> int:
 def _perform(url: str, delivery: Delivery) -> int:
     service.perform(_database(url), delivery)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
+
+
+def _perform_all(url: str) -> None:
+    service.evaluate_due(_database(url))
 
 
 @cache
