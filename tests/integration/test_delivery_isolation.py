@@ -33,9 +33,9 @@ from tests.servers import free_port
 
 ALERTS, PER_SECOND = 100, 4
 DRIP_SECONDS, LIMIT_SECONDS = 30.0, 3.0
-# Alone on a machine it is half a second, and printed. Were receivers to share a lane, the slow ones
-# would hold it for minutes; this much other processes may take.
-MOST_P99_SECONDS = 15.0
+# Alone on a machine it is half a second, and printed. Were receivers to share a lane, each of the
+# slow ones would hold it for ALERTS * LIMIT_SECONDS, five minutes; this much a busy machine may.
+MOST_P99_SECONDS, MOST_SECONDS = 60.0, 180
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -95,8 +95,8 @@ def test_a_healthy_receiver_waits_for_no_other(
         tell(database, federation, 0, 1)  # wait until the worker is up
         wait_for("the first alert, both ways", lambda: len(healthy.posts) >= 2, START_SECONDS)
         tell(database, federation, 1, ALERTS)
-        wait_for("every alert", lambda: len(by_webhook(healthy)) >= ALERTS + 1, 60)
-        wait_for("every other one", lambda: len(healthy.posts) >= 2 * (ALERTS + 1), 60)
+        wait_for("every alert", lambda: len(by_webhook(healthy)) >= ALERTS + 1, MOST_SECONDS)
+        wait_for("every other one", lambda: len(healthy.posts) >= 2 * (ALERTS + 1), MOST_SECONDS)
     assert p99(database, healthy) < MOST_P99_SECONDS
     assert set(Counter(post.headers["webhook-id"] for post in by_webhook(healthy)).values()) == {1}
     assert not any("redirected" in post.path for post in healthy.posts)
