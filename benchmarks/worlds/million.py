@@ -13,12 +13,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
-from sqlite3 import connect
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ import pyarrow as pa
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
-from app.core import logging, migrations
+from app.core import backup, logging, migrations
 from app.core.database import Database
 from app.core.outbox import Delivery
 from app.core.settings import Settings
@@ -93,10 +92,8 @@ def _pushed(workers: int, clients: int) -> Iterator[tuple[Executor, Database]]:
 
 def _copied(database: Database, name: str) -> str:
     """The address of a copy beside it."""
-    original = Path(database.engine.url.database or "")
-    path = original.with_name(f"{name}.db")
-    with closing(connect(original)) as source, closing(connect(path)) as copy:
-        source.backup(copy)
+    path = Path(database.engine.url.database or "").with_name(f"{name}.db")
+    backup.backup(database, path, lambda _done, _total: None)
     return f"sqlite:///{path}"
 
 
