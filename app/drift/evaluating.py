@@ -142,9 +142,7 @@ def stale(session: Session, evaluation: Evaluation) -> UUID | None:
     following = repository.next_evaluation(session, evaluation.reference_id, evaluation.global_step)
     if following is None:
         return None
-    federation = federations.get(session, following.federation_id)
-    round_ = rounds.get(session, federation.id, following.round_id)
-    reference = repository.reference_with_id(session, following.reference_id)
+    federation, round_, reference = shards.subject_of(session, following)
     now = inputs_of(session, federation, round_, reference, following.policy_version)
     return round_.id if now != following.inputs_sha256 else None
 

@@ -33,6 +33,7 @@ from app.drift.streams import Streams
 from app.drift.tables import Evaluation, EvaluationShard, Reference
 from app.drift.watching import Watch
 from app.federations import service as federations
+from app.federations.tables import Federation
 from app.rounds import service as rounds
 from app.rounds.tables import Round
 
@@ -67,9 +68,7 @@ def prepare(session: Session, shard_id: UUID) -> Work | None:
     if found is None:
         return None
     shard, evaluation = found
-    federation = federations.get(session, evaluation.federation_id)
-    round_ = rounds.get(session, federation.id, evaluation.round_id)
-    reference = repository.reference_with_id(session, evaluation.reference_id)
+    federation, round_, reference = subject_of(session, evaluation)
     case = cases.build(session, federation, round_, reference, shard.number)
     return gather(session, case, round_, reference, shard.number)
 
@@ -165,6 +164,13 @@ def waiting(session: Session, shard_id: UUID) -> tuple[EvaluationShard, Evaluati
     if evaluation is None or evaluation.superseded_at is not None:
         return None
     return shard, evaluation
+
+
+def subject_of(session: Session, evaluation: Evaluation) -> tuple[Federation, Round, Reference]:
+    """Whose round an evaluation is of, and the reference that it is judged against."""
+    federation = federations.get(session, evaluation.federation_id)
+    round_ = rounds.get(session, federation.id, evaluation.round_id)
+    return federation, round_, repository.reference_with_id(session, evaluation.reference_id)
 
 
 def conclude_after_the_last(session: Session, evaluation: Evaluation) -> None:

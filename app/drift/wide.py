@@ -20,7 +20,6 @@ from app.drift import (
     linking,
     measuring,
     perspectives,
-    repository,
     shards,
     streams,
     watched,
@@ -35,7 +34,6 @@ from app.drift.scopes import Scope, ScopeKind
 from app.drift.streams import WIDE, Streams
 from app.drift.tables import Reference
 from app.drift.watching import Watch
-from app.federations import service as federations
 from app.federations.tables import Federation
 from app.rounds import service as rounds
 from app.rounds.tables import Round
@@ -122,9 +120,7 @@ def prepare(session: Session, part_id: UUID) -> Work | None:
     if found is None:
         return None
     _, evaluation = found
-    federation = federations.get(session, evaluation.federation_id)
-    round_ = rounds.get(session, federation.id, evaluation.round_id)
-    reference = repository.reference_with_id(session, evaluation.reference_id)
+    federation, round_, reference = shards.subject_of(session, evaluation)
     case = cases.build(session, federation, round_, reference)
     return gather(session, federation, case, round_, reference)
 
