@@ -55,10 +55,11 @@ NO_TELEMETRY: TelemetryConfig = {
 }
 JUDGING = (drift, progress, reports)
 MODELS = (registry, weights, inventory, retraining)
-DOMAINS = (federations, people, rounds, *JUDGING, incidents, *MODELS, audit)
+# A path is looked for from the first on, and what comes most often is a push.
+DOMAINS = (rounds, federations, people, *JUDGING, incidents, *MODELS, audit)
 # Worked out when they are first called, and then for every application of the process.
 ROUTES = APIRouter(dependencies=[Depends(note_ids)])
-for router in (health, metrics.router, *DOMAINS, console):
+for router in (*DOMAINS, health, metrics.router, console):
     ROUTES.include_router(router)
 
 SOURCES = (
