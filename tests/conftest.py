@@ -11,7 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from app.core import migrations
 from app.core.database import Database
-from app.core.garbage import collected_seldom
+from app.core.garbage import collected_seldom, uncollected
 from app.core.settings import Settings
 from app.federations import service as federations
 from app.federations.roles import Role
@@ -48,6 +48,13 @@ class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Lanes:
     """Of `-n`: in place of xdist's own groups, which pytest 9.2 does not understand."""
     return Lanes(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """To read all tests is to make a million objects that stay."""
+    with uncollected():
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from app.core import logging
 from app.core.database import Database
-from app.core.garbage import collected_seldom
+from app.core.garbage import collected_seldom, uncollected
 from app.core.settings import Settings, settings
 from app.core.supervisor import Child, Supervisor
 
@@ -63,7 +63,8 @@ def api() -> None:
         access_log=False,
         server_header=False,
     )
-    serving.load()
+    with uncollected():
+        serving.load()
     with collected_seldom():
         uvicorn.Server(serving).run()
 
@@ -82,7 +83,8 @@ def worker(
         raise typer.BadParameter(f"the queues are {', '.join(OF_WORK)}", param_hint="--queue")
     quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
     named = f"--queues={','.join(served(queues or OF_WORK))}"
-    app.loader.import_default_modules()
+    with uncollected():
+        app.loader.import_default_modules()
     with collected_seldom():
         app.worker_main(["worker", "--pool=threads", *quiet, named])
 
@@ -91,6 +93,7 @@ def beat() -> None:
     """Run the beat alone: it asks for the sweep and other periodic work."""
     from workers.app import app  # noqa: PLC0415 - Celery, only for this
 
+    app.conf.include = ()  # it sends tasks by name, and need not read what they do
     app.start(["beat", "--pidfile="])
 
 

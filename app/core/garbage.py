@@ -25,3 +25,13 @@ def collected_seldom() -> Iterator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Until the block ends, look at nothing: what modules make as they are read is no garbage."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
