@@ -3,7 +3,6 @@
 import hashlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from demo.ports import free_port
 
 START_SECONDS, STOP_SECONDS = 90.0, 40.0
 SWEEP_SECONDS = "0.2"
@@ -46,7 +47,7 @@ def running(data_dir: Path) -> Iterator[Service]:
     if (data_dir / "vigie.db").exists():
         raise DemoError(f"{data_dir} holds a database already. Name another folder, or remove it.")
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    port = _free_port()
+    port = free_port()
     service = Service(f"http://127.0.0.1:{port}", data_dir)
     with (data_dir / "service.log").open("wb") as log:
         process = subprocess.Popen(
@@ -70,13 +71,6 @@ def _environment(service: Service, port: int) -> dict[str, str]:
         "VIGIE_PUBLIC_URL": service.url,
         "VIGIE_SWEEP_SECONDS": SWEEP_SECONDS,
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_until_ready(service: Service, process: "subprocess.Popen[bytes]") -> None:

@@ -19,9 +19,9 @@ from app.main import create_app
 from benchmarks.worlds.service import evaluate_due
 from demo.fl_server import FEDERATION, FlServer
 from demo.flights import load
+from demo.ports import free_port
 from demo.reports import COHORT_TAG, COHORTS
 from demo.service import pseudonym_key
-from tests.servers import free_port
 
 SEED = 7  # the demo's own
 REFERENCE, SERVED = range(8), range(8, 28)

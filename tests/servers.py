@@ -5,7 +5,6 @@ import hashlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ import redis
 
 from app.core import migrations
 from app.core.database import Database
+from demo.ports import free_port
 
 START_SECONDS, STOP_SECONDS = 180.0, 15.0
 POLL_SECONDS = 0.05
@@ -138,14 +138,6 @@ def postgres_program(name: str) -> str:
         Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3])
     )
     return str(versions[-1]) if versions else program_or_skip(name, "postgresql")
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,7 @@ import psycopg
 from app.core import migrations
 from app.core.database import Database
 from benchmarks.dashboards.federation import fill
+from demo.ports import free_port
 
 USER = "postgres"  # PostgreSQL refuses to run as root; Debian's package makes this user
 START_SECONDS = 60.0
@@ -43,7 +43,7 @@ def _running(folder: str) -> Iterator[str]:
     user = USER if os.geteuid() == 0 else None
     if user:
         shutil.chown(folder, user, user)
-    data, port = f"{folder}/data", _free_port()
+    data, port = f"{folder}/data", free_port()
     options = ["--auth=trust", f"--username={USER}", "--encoding=UTF8", "--no-sync"]
     made = [_program("initdb"), *options, f"--pgdata={data}"]
     # Every part of both commands is a constant or a path that was found here.
@@ -70,13 +70,6 @@ def _program(name: str) -> str:
     if found is None:
         raise RuntimeError("PostgreSQL's server is not installed (Debian package: postgresql).")
     return found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait(url: str) -> None:

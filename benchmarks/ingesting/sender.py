@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from threading import Thread
 from types import TracebackType
 
+from demo.ports import free_port
+
 WAIT_SECONDS = 60.0
 
 
@@ -87,7 +89,7 @@ def _send_all(port: int, batch: list[bytes], answers: list[tuple[int, float]]) -
 @contextmanager
 def server(name: str, environment: Mapping[str, str] | None = None) -> Iterator[tuple[int, int]]:
     """A server as a process: its port and its process id."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "benchmarks.ingesting.servers", name, str(port)]
     process = subprocess.Popen(  # noqa: S603 - this benchmark's own server
         command, env=None if environment is None else dict(environment)
@@ -98,12 +100,6 @@ def server(name: str, environment: Mapping[str, str] | None = None) -> Iterator[
     finally:
         process.terminate()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:

@@ -20,7 +20,8 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.servers import free_port, running_postgres, running_redis
+from demo.ports import free_port
+from tests.servers import running_postgres, running_redis
 
 CLIENTS, FEATURES, BINS, EXAMPLES = 1_000, 20, 20, 400
 REFERENCE, CALM, TIMED = 8, 3, 20

@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 from app.core.database import Database
 from app.core.settings import Settings
 from app.main import create_app
-from tests.servers import free_port, program_or_skip
+from demo.ports import free_port
+from tests.servers import program_or_skip
 
 # Nothing that the browser does by itself leaves this machine.
 OPTIONS = [

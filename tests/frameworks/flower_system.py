@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
+from demo.ports import free_port
 from tests.integration.polling import wait_for
-from tests.servers import free_port
 
 SUPERLINK, START_SECONDS, STOP_SECONDS = "loopback", 60.0, 10.0
 QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from tests.servers import free_port
+from demo.ports import free_port
 
 USER, STOP_SECONDS = "admin@example.org", 20.0
 _BUILDERS = [

@@ -8,8 +8,9 @@ from pathlib import Path
 import httpx
 import yaml
 
+from demo.ports import free_port
 from tests.integration.polling import wait_for
-from tests.servers import free_port, program_or_skip
+from tests.servers import program_or_skip
 
 FOLDER = Path(__file__).parents[2] / "dashboards/prometheus"
 SECONDS = 60

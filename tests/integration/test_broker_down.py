@@ -20,8 +20,9 @@ from app.core.ids import new_id
 from app.core.outbox import Delivery, OutboxRow
 from app.core.settings import Settings
 from app.federations.roles import Role
+from demo.ports import free_port
 from tests.rounds import BIN_SPEC, body
-from tests.servers import free_port, running_redis
+from tests.servers import running_redis
 from workers.app import create_celery
 from workers.relay import Publish, relay_due
 

@@ -18,6 +18,7 @@ from app.incidents import channels, webhooks
 from app.incidents.delivery_schemas import ChannelIn, WebhookIn
 from app.incidents.states import WebhookEvent
 from app.incidents.tables import Announcement, Notice, Webhook
+from demo.ports import free_port
 from tests.integration.polling import wait_for
 from tests.integration.receivers import (
     START_SECONDS,
@@ -29,7 +30,6 @@ from tests.integration.receivers import (
     running_service,
     saying_nothing,
 )
-from tests.servers import free_port
 
 ALERTS, PER_SECOND = 100, 4
 DRIP_SECONDS, LIMIT_SECONDS = 30.0, 3.0

@@ -28,9 +28,10 @@ from app.incidents.notices import ANNOUNCE, ANNOUNCE_REQUEST, DELIVER
 from app.incidents.sending import Limits
 from app.incidents.states import Resolution, Severity
 from app.incidents.tables import Notice
+from demo.ports import free_port
 from tests.integration.polling import wait_for
 from tests.integration.receivers import Receiver, answering, receiving, taking_mail
-from tests.servers import free_port, program_or_skip
+from tests.servers import program_or_skip
 from tests.unit.incidents.stories import MODEL, Story, verdict
 from workers.effects import Effect, External, Local
 

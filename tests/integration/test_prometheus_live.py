@@ -19,10 +19,11 @@ from app.federations.tables import Federation
 from app.main import create_app
 from dashboards import commands, expanding
 from dashboards.expanding import View
+from demo.ports import free_port
 from tests.integration.polling import wait_for
 from tests.integration.scraping import SECONDS, answers, scraping
 from tests.rounds import BIN_SPEC, body, record
-from tests.servers import free_port, program_or_skip
+from tests.servers import program_or_skip
 
 SCRAPE = timedelta(seconds=1)
 NOW = datetime.now(UTC)

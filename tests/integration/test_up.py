@@ -14,10 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
+from demo.ports import free_port
 from tests.integration.collector import Collector, collecting
 from tests.integration.polling import wait_for
 from tests.rounds import BIN_SPEC, body, record
-from tests.servers import free_port, running_postgres, running_redis
+from tests.servers import running_postgres, running_redis
 
 CARRIERS = ("AA", "B6", "DL", "EV", "UA")
 CALM, STORM = (20, 22, 18, 21, 19, 20, 23, 17), 45

@@ -17,7 +17,8 @@ from app.registry import reconciling, service
 from app.registry.mlflow_registry import MlflowRegistry
 from app.registry.outages import is_outage
 from app.registry.tables import Deviation, ModelVersion
-from tests.servers import free_port, running_mlflow
+from demo.ports import free_port
+from tests.servers import running_mlflow
 from tests.unit.registry.lifecycle import MODEL, approved, register, register_two
 from workers import schedule
 from workers.effects import External

@@ -4,6 +4,7 @@
 import socket
 import sys
 from pathlib import Path
+from secrets import randbelow
 from typing import Any
 from unittest.mock import patch
 
@@ -48,12 +49,22 @@ def _simulated(job: Any, folder: Path) -> int:
 
 
 def _ports(count: int) -> list[int]:
-    ports = []
-    for _ in range(count):
-        with socket.socket() as bound:
-            bound.bind(("localhost", 0))
-            ports.append(bound.getsockname()[1])
+    """Free ones, and none that the system may give to whoever calls out meanwhile."""
+    ports: list[int] = []
+    while len(ports) < count:
+        port = 20_000 + randbelow(12_000)
+        if _free(port):
+            ports.append(port)
     return ports
+
+
+def _free(port: int) -> bool:
+    try:
+        with socket.socket() as probe:
+            probe.bind(("localhost", port))
+    except OSError:
+        return False
+    return True
 
 
 def _fed_avg(reporter: Any, folder: Path) -> Any:
