@@ -45,7 +45,7 @@ def service(
     app = create_app(settings)
     app.state.database = database
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
     url, headers = f"http://127.0.0.1:{port}", key_of(Role.INGEST)
