@@ -13,6 +13,8 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile -
 UV := .venv-uv/bin/uv
 # In environment $(1), $(2): by uv in a tenth of pip's time, and by pip where uv cannot.
 install = $(UV) pip install --quiet --no-deps --python $(1)/bin/python $(2) || $(1)/bin/python $(PIP_INSTALL) $(2)
+LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-emit-find-links --no-annotate --custom-compile-command 'make lock' --upgrade
 ENVIRONMENTS := $(patsubst client/environments/%.txt,.venv-%,$(wildcard client/environments/*.txt))
 
 .DEFAULT_GOAL := help
@@ -32,8 +34,8 @@ $(STAMP): requirements/dev.txt pyproject.toml client/pyproject.toml | $(UV)
 	$(BIN)/python -m detectors.ahead > /dev/null
 	@touch $@
 
-$(UV):
-	-$(PYTHON) -m venv --clear .venv-uv && .venv-uv/bin/python $(PIP_INSTALL) --require-hashes -r requirements/uv.txt
+$(UV): requirements/uv.txt
+	-$(PYTHON) -m venv --clear .venv-uv && .venv-uv/bin/python $(PIP_INSTALL) --require-hashes -r $<
 
 # dcor, which tests compare with, compiles when it is imported; written at once by several processes
 # its cache is broken.
@@ -90,19 +92,12 @@ up: $(STAMP) ## Start the embedded service here (Ctrl-C stops it)
 	$(BIN)/vigie up
 
 lock: $(UV) ## Write the lock files anew
-	$(UV) pip compile pyproject.toml --extra otel --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-annotate --no-emit-package vigie-client \
-	  --custom-compile-command 'make lock' --upgrade -o requirements/runtime.txt
-	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --all-extras --group dev \
-	  --no-emit-index-url --no-emit-find-links --no-annotate --no-emit-package vigie-client \
-	  --custom-compile-command 'make lock' --upgrade -o requirements/dev.txt
-	printf 'uv\n' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-annotate \
-	  --custom-compile-command 'make lock' --upgrade -o requirements/uv.txt
+	$(LOCK) pyproject.toml --extra otel --no-emit-package vigie-client -o requirements/runtime.txt
+	$(LOCK) pyproject.toml --all-extras --group dev --no-emit-package vigie-client -o requirements/dev.txt
+	printf 'uv\n' | $(LOCK) - -o requirements/uv.txt
 	for name in $(ENVIRONMENTS:.venv-%=%); do \
-	  printf 'pytest\nscikit-learn\n' | $(UV) pip compile client/pyproject.toml - --extra $$name --universal --python-version 3.11 \
-	    --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
-	    --custom-compile-command 'make lock' --upgrade -o client/environments/$$name.txt || exit; done
+	  printf 'pytest\nscikit-learn\n' | $(LOCK) client/pyproject.toml - --extra $$name \
+	    -o client/environments/$$name.txt || exit; done
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) $(ENVIRONMENTS) .venv-uv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
