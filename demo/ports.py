@@ -2,6 +2,7 @@
 
 import secrets
 import socket
+from contextlib import suppress
 
 FIRST, LAST = 20_000, 32_000  # below those that the system gives to whoever calls out
 
@@ -14,14 +15,6 @@ def free_port() -> int:
     """
     while True:
         port = FIRST + secrets.randbelow(LAST - FIRST)
-        with socket.socket() as probe:
-            if _binds(probe, port):
-                return port
-
-
-def _binds(probe: socket.socket, port: int) -> bool:
-    try:
-        probe.bind(("127.0.0.1", port))
-    except OSError:
-        return False
-    return True
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port

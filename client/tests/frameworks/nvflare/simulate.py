@@ -3,6 +3,7 @@
 
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from secrets import randbelow
 from typing import Any
@@ -50,21 +51,15 @@ def _simulated(job: Any, folder: Path) -> int:
 
 def _ports(count: int) -> list[int]:
     """Free ones, and none that the system may give to whoever calls out meanwhile."""
-    ports: list[int] = []
-    while len(ports) < count:
+    return [_port() for _ in range(count)]
+
+
+def _port() -> int:
+    while True:
         port = 20_000 + randbelow(12_000)
-        if _free(port):
-            ports.append(port)
-    return ports
-
-
-def _free(port: int) -> bool:
-    try:
-        with socket.socket() as probe:
+        with suppress(OSError), socket.socket() as probe:
             probe.bind(("localhost", port))
-    except OSError:
-        return False
-    return True
+            return port
 
 
 def _fed_avg(reporter: Any, folder: Path) -> Any:
